@@ -1,0 +1,17 @@
+/* <weft.h>: everything weft has. One idea is one header below; include one alone when that is all you use. */
+#ifndef WEFT_H
+#define WEFT_H
+
+#include <weft/base.h>
+#include <weft/chan.h>
+#include <weft/errno.h>
+#include <weft/io.h>
+#include <weft/mutex.h>
+#include <weft/pool.h>
+#include <weft/process.h>
+#include <weft/sem.h>
+#include <weft/task.h>
+#include <weft/time.h>
+#include <weft/wg.h>
+
+#endif

@@ -1,0 +1,108 @@
+/* <weft/task.h>: starting the runtime, and tasks.
+ *
+ * A task is a function with a stack of its own, run by one of the workers: OS threads, as many as the CPUs this
+ * process may use. It costs 256 bytes until it first runs and about 4.3 KiB when parked. A task moves between workers
+ * only where it waits. There is no preemption: a task that computes keeps its worker, the others steal the rest.
+ *
+ * One runtime runs at a time. When its first function returns, the run is cancelled: every wait returns -ECANCELED,
+ * and tasks have `.grace` to end. What is parked still after that is discarded; its stack is simply freed. */
+#ifndef WEFT_TASK_H
+#define WEFT_TASK_H
+
+#include <weft/base.h>
+#include <weft/time.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What happens when every task waits and nothing can wake one. */
+enum weft_deadlock {
+    WEFT_DEADLOCK_END = 0, /**< report who waits for what, cancel the run, return -EDEADLK */
+    WEFT_DEADLOCK_REPORT,  /**< report once and go on waiting */
+    WEFT_DEADLOCK_OFF      /**< say nothing, go on waiting */
+};
+
+/** How weft_run_with() runs. All zero is weft_run(). */
+typedef struct weft_config {
+    unsigned workers;            /**< OS threads that run tasks; 0: WEFT_WORKERS, else the CPUs allowed by affinity and cgroup quota */
+    size_t stack_size;           /**< bytes of address space per task; 0: WEFT_STACK, else 256 KiB. Rounded up to a class: 64 KiB, 256 KiB, 1 MiB, 8 MiB */
+    const char *name;            /**< of the first task, in reports; copied, at most 31 bytes. 0: "main" */
+    size_t max_tasks;            /**< live tasks above which weft_go() is -EAGAIN; 0: no limit but memory */
+    weft_time grace;             /**< what tasks get to end after the first function returned; 0: 1 s; WEFT_NEVER: as long as it takes */
+    enum weft_deadlock deadlock; /**< see there; 0: WEFT_DEADLOCK (end, report, off), else end */
+    uintptr_t reserved_[4];      /**< zero */
+} weft_config;
+
+/** How weft_go_with() starts one task. All zero is weft_go(). */
+typedef struct weft_attr {
+    const char *name;       /**< in reports and weft_task_name(); copied, at most 31 bytes; 0: none */
+    size_t stack_size;      /**< bytes; rounded up to a class; 0: the runtime's */
+    uintptr_t reserved_[4]; /**< zero */
+} weft_attr;
+
+/** A task that can be joined. Opaque. */
+typedef struct weft_task weft_task;
+
+/** Start the runtime, run fn(arg) as the first task, end the runtime.
+ *  Returns  fn's value, or: -EBUSY when a runtime runs already; -ENOMEM, -EAGAIN when memory or threads are short;
+ *           -EDEADLK when every task waited and nothing could wake one; -ECHILD in a forked child
+ *  Threads  from a plain OS thread, main() as a rule; it sleeps until the run has ended
+ *  Waits    until fn has returned and the other tasks have ended or `.grace` is over */
+WEFT_API int weft_run(weft_fn fn, void *arg);
+
+/** weft_run() with a configuration, which may be NULL. Also -EINVAL: a field has no such value. */
+WEFT_API int weft_run_with(const weft_config *config, weft_fn fn, void *arg);
+
+/** Start fn(arg) as a task. Its result is dropped; what arg points to must outlive it.
+ *  Returns  0; -ENOMEM; -EAGAIN the task limit is reached; -ECANCELED the run has ended; -ESRCH no runtime runs;
+ *           -ECHILD in a forked child
+ *  Waits    never. The new task runs later, on this worker or on one that steals it.
+ *  Cost     no allocation, no locked instruction on a worker with a free task block */
+WEFT_API int weft_go(weft_fn fn, void *arg);
+
+/** weft_go() with its argument copied into the task: fn gets a pointer to the copy, which lives until fn returns.
+ *  arg, size  what to copy; at most a quarter of the stack
+ *  Returns    as weft_go(); -E2BIG when size is more than that
+ *  Waits      never. The copy is aligned to 16 bytes. */
+WEFT_API int weft_go_copy(weft_fn fn, const void *arg, size_t size);
+
+/** weft_go() with a name or a stack size; attr may be NULL. Also -EINVAL for a stack above 8 MiB. Returns, Waits: as weft_go(). */
+WEFT_API int weft_go_with(const weft_attr *attr, weft_fn fn, void *arg);
+
+/** Let others run: this task goes to the tail of its worker's queue. On a plain OS thread: sched_yield().
+ *  Returns  nothing   Waits  for at most one turn of the others; never looks at cancellation */
+WEFT_API void weft_yield(void);
+
+/** Start fn(arg) as a task whose result can be waited for.
+ *  out      the handle, written when 0 is returned
+ *  Returns  as weft_go_with()
+ *  Owner    the caller, who gives it back with weft_task_free(); that neither cancels nor waits
+ *  Waits    never */
+WEFT_API int weft_task_new(weft_task **out, const weft_attr *attr, weft_fn fn, void *arg) WEFT_MUST_CHECK;
+
+/** Wait until the task has ended.
+ *  result   gets fn's value; may be NULL
+ *  Returns  0; -ECANCELED when the run ends first
+ *  Waits    for the task's end */
+WEFT_API int weft_task_wait(weft_task *t, int *result) WEFT_MUST_CHECK;
+
+/** weft_task_wait() until a deadline: also -ETIMEDOUT, -EINVAL. Returns, Waits: as there. */
+WEFT_API int weft_task_wait_until(weft_task *t, int *result, weft_time deadline) WEFT_MUST_CHECK;
+
+/** Give the handle back; NULL is fine. The task runs on.  Returns  nothing   Waits  never */
+WEFT_API void weft_task_free(weft_task *t);
+
+/** The caller's name, "" if it has none or is a plain OS thread.  Returns  a string that lives as long as the task   Waits  never */
+WEFT_API const char *weft_task_name(void);
+
+/** The caller's number, never used twice in a run; 0 on a plain OS thread.  Returns  the number   Waits  never */
+WEFT_API uint64_t weft_task_id(void);
+
+/** How many workers the runtime that runs has; 0 when none does.  Returns  the number   Waits  never */
+WEFT_API unsigned weft_workers(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
