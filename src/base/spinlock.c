@@ -1,0 +1,31 @@
+/* spinlock.c: the part of the lock that waits.
+ *
+ * Only a load spins, so the holder keeps its cache line until it gives the lock back. The pauses grow; after about 2 us
+ * of them the holder has most likely lost its CPU, and yielding or sleeping is what lets it on. */
+#include "base/spinlock.h"
+
+#include "os/clock.h"
+#include "os/thread.h"
+
+enum { SPIN_ROUNDS = 7, YIELD_ROUNDS = 4 }; /* 1 + 2 + ... + 64 pauses, about 3 us at 23 ns a pause */
+#define NAP_NS 50000
+
+void
+spin_lock_slow(uint32_t *lock)
+{
+    for (unsigned round = 0;; round++) {
+        if (round < SPIN_ROUNDS) {
+            for (unsigned i = 0; i < 1u << round; i++) {
+                if (a_load_rlx(lock) == 0)
+                    break;
+                arch_pause();
+            }
+        } else if (round < SPIN_ROUNDS + YIELD_ROUNDS) {
+            os_thread_yield();
+        } else {
+            os_clock_nap(NAP_NS);
+        }
+        if (spin_try_lock(lock))
+            return;
+    }
+}

@@ -1,0 +1,39 @@
+/* spinlock.h: the lock of every object: spin, then give the CPU away.
+ *
+ * Idea        One word, 0 or 1. Taking is one locked instruction, giving back a plain store (release). Sections are tens
+ *             of nanoseconds and never wait, so a spinner waits long only when the system has taken the CPU from the
+ *             holder; then it backs off to sched_yield and short sleeps instead of burning its slice.
+ * Why not     a futex: the giver would have to swap the word to see whether anybody sleeps, a second locked instruction
+ *             on each channel operation (docs/decisions/003-spinlock.md).
+ * Invariants  The giving store is the last touch of the lock's memory: the object may be freed by whoever takes it next.
+ *             No lock is held over a context switch. */
+#ifndef BASE_SPINLOCK_H
+#define BASE_SPINLOCK_H
+
+#include "arch/switch.h"
+#include "base/atomic.h"
+
+void spin_lock_slow(uint32_t *lock);
+
+static inline void
+spin_lock(uint32_t *lock)
+{
+    uint32_t free = 0;
+    if (!a_cas_acq(lock, &free, 1)) /* [spin.lock] */
+        spin_lock_slow(lock);
+}
+
+static inline bool
+spin_try_lock(uint32_t *lock)
+{
+    uint32_t free = 0;
+    return a_load_rlx(lock) == 0 && a_cas_acq(lock, &free, 1); /* [spin.lock] */
+}
+
+static inline void
+spin_unlock(uint32_t *lock)
+{
+    a_store_rel(lock, 0); /* [spin.lock] */
+}
+
+#endif

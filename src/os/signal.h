@@ -1,0 +1,20 @@
+/* signal.h: the handler that turns a hit guard page into a message. */
+#ifndef OS_SIGNAL_H
+#define OS_SIGNAL_H
+
+#include <stddef.h>
+#include <stdbool.h>
+
+/** Called in the handler, on the alternate stack, with the address at fault and the code that touched it.
+ *  Async-signal-safe functions only. */
+typedef void (*os_fault_fn)(void *address, void *pc);
+
+/** Tell report of every SIGSEGV and SIGBUS from now on, then let the signal do what it would have done before. */
+void os_fault_install(os_fault_fn report);
+/** Put back what was there before. */
+void os_fault_remove(void);
+/** Give the calling thread an alternate stack, so that the handler can run when the stack is full. 0 or -errno. */
+int os_fault_stack_install(void **stack, size_t *size);
+void os_fault_stack_remove(void *stack, size_t size);
+
+#endif

@@ -1,0 +1,29 @@
+/* thread.h: OS threads, CPUs, and the barrier over all threads. */
+#ifndef OS_THREAD_H
+#define OS_THREAD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/** Start a thread that blocks all signals but the synchronous ones and SIGPROF, with a timer slack of 1 ns. 0 or -errno. */
+int os_thread_start(pthread_t *thread, void *(*fn)(void *), void *arg);
+void os_thread_join(pthread_t thread);
+void os_thread_detach(pthread_t thread);
+void os_thread_yield(void);
+/** The calling thread's stack. */
+void os_thread_stack(void **bottom, size_t *size);
+/** How many threads this process has, 0 when /proc does not say. */
+unsigned os_thread_count(void);
+/** CPUs this process may use: affinity, and the cgroup's quota rounded up. At least 1. */
+unsigned os_cpu_count(void);
+
+/** Probe and register for os_membarrier(). Returns false where the kernel has none. */
+bool os_membarrier_init(void);
+/** A full memory barrier in every running thread of the process. Only after os_membarrier_init() said true. */
+void os_membarrier(void);
+
+/** Call fn in the child of each fork from now on. 0 or -errno. */
+int os_thread_atfork(void (*child)(void));
+
+#endif

@@ -1,0 +1,77 @@
+/* task.h: the task block, and its slab.
+ *
+ * Idea        A task is 256 bytes until it first runs; then it gets a stack. Blocks are type-stable: they come from
+ *             chunks that live as long as the run, so a late look at a dead task (a timer, a canceller) reads a valid
+ *             block and fails on its epoch.
+ * Lines       One cache line each: what a resume reads; what a wait writes; the argument copy; what reports read.
+ * Invariants  sp is NULL while the task runs, and from birth to its first run. It is in at most one queue. */
+#ifndef SCHED_TASK_H
+#define SCHED_TASK_H
+
+#include "base/heap4.h"
+#include "sched/sanitize.h"
+
+#include <weft/task.h>
+
+enum { TASK_COPY = 48, TASK_NAME = 32 };
+
+struct worker;
+
+enum task_life {
+    TASK_FREE = 0,
+    TASK_NEW,     /* spawned, has no stack */
+    TASK_STARTED, /* has a stack */
+};
+
+/* A thing that can wait and be woken: a task or, outside the workers, an OS thread. */
+struct parker {
+    uint64_t token;      /* atomic: {epoch:32, state:32}, see park.c */
+    uint32_t woken;      /* atomic: the epoch of the solo wait that a waker has ended without a CAS */
+    uint32_t is_thread;  /* constant */
+    uint32_t signal;     /* atomic; threads: the futex word */
+    uint16_t why;        /* owner: enum wait_why, for reports */
+    const void *object;  /* owner: what it waits on, for reports */
+};
+
+struct timer {
+    struct heap_item item;
+    uint32_t epoch;      /* the wait that it ends */
+    uint32_t worker;     /* whose heap it is in */
+};
+
+struct task {
+    /* line 0: resume */
+    void *sp;            /* atomic: NULL while it runs [park.commit] */
+    struct task *next;   /* in the injector, in a free list */
+    char *stack;         /* its top, NULL: none yet */
+    weft_fn fn;
+    void *arg;
+    int saved_errno;
+    uint8_t stack_class;
+    uint8_t life;        /* atomic: enum task_life */
+    uint16_t reserved;
+    void *cxa[2];        /* C++ exceptions: the two words of __cxa_eh_globals */
+    /* line 1: wait */
+    struct parker parker;
+    struct timer timer;
+    struct weft_task *handle; /* whoever may join it; holds a reference */
+    /* line 2: identity */
+    uint64_t id;
+    void *spawn_pc;
+    char name[TASK_NAME];
+    /* line 3: a small argument, copied */
+    char copy[TASK_COPY] __attribute__((aligned(16)));
+    struct fiber fiber;
+} __attribute__((aligned(64)));
+
+/** A block for a new task, from the worker's own list if it has one. w may be NULL. NULL: memory is short. */
+struct task *task_alloc(struct worker *w);
+void task_free(struct worker *w, struct task *t);
+/** Call fn for every block that was ever handed out. Blocks may change meanwhile. */
+void task_each(void (*fn)(struct task *t, void *arg), void *arg);
+/** Give all memory back; no task is alive. */
+void task_slab_fini(void);
+/** Forget the chunks without freeing them: a thread stuck in foreign code may still use one. */
+void task_slab_abandon(void);
+
+#endif
