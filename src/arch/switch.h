@@ -33,6 +33,19 @@ arch_pause(void)
 #endif
 }
 
+/** Give the FP control words their initial values: a new task starts where another may have left its own. */
+static inline void
+arch_fp_default(void)
+{
+#if defined(__x86_64__)
+    unsigned mxcsr = 0x1f80;
+    unsigned short cw = 0x037f;
+    __asm__ volatile("ldmxcsr %0; fldcw %1" ::"m"(mxcsr), "m"(cw));
+#else
+    __asm__ volatile("msr fpcr, xzr");
+#endif
+}
+
 /** The thread pointer. Volatile, so a compiler cannot keep it over a switch that may change the thread. */
 static inline char *
 arch_thread_pointer(void)

@@ -98,8 +98,7 @@ arch_make:                              /* x0: void *top, x1: entry, x2: arg */
 	stp	x1, x2, [x0]
 	adr	x9, entry
 	stp	xzr, x9, [x0, #80]
-	mrs	x10, fpcr
-	str	x10, [x0, #160]
+	str	xzr, [x0, #160]         /* the ABI's initial FPCR, not the caller's */
 	ret
 	.cfi_endproc
 	.size	arch_make, .-arch_make

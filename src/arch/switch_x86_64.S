@@ -113,8 +113,8 @@ arch_make:                              /* rdi: void *top, rsi: entry, rdx: arg 
 	.cfi_startproc
 	endbr64
 	leaq	-64(%rdi), %rax
-	stmxcsr	(%rax)
-	fnstcw	4(%rax)
+	movl	$0x1f80, (%rax)         /* the ABI's initial MXCSR and x87 control word, not the caller's */
+	movl	$0x037f, 4(%rax)
 	movq	%rdx, 24(%rax)
 	movq	%rsi, 32(%rax)
 	movq	$0, 48(%rax)

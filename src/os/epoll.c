@@ -1,5 +1,4 @@
 /* epoll.c: epoll(7) and eventfd(2). */
-#define _GNU_SOURCE
 #include "os/epoll.h"
 
 #include "os/clock.h"

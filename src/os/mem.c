@@ -1,5 +1,4 @@
 /* mem.c: mmap(2), madvise(2), mprotect(2), and which kind of guard this kernel gives. */
-#define _GNU_SOURCE
 #include "os/mem.h"
 
 #include "os/probe.h"

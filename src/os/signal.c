@@ -2,7 +2,6 @@
  *
  * After the report the old action is put back and the handler returns: the faulting instruction runs again and the
  * signal does what it would have done without us, so cores, debuggers and sanitizers see the true place. */
-#define _GNU_SOURCE
 #include "os/signal.h"
 
 #include "os/mem.h"

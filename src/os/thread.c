@@ -1,5 +1,4 @@
 /* thread.c: OS threads, CPUs, membarrier(2). */
-#define _GNU_SOURCE
 #include "os/thread.h"
 
 #include "os/probe.h"

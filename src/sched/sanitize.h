@@ -54,7 +54,8 @@ fiber_init(struct fiber *f, const void *bottom, size_t size)
     f->size = size;
     __asan_unpoison_memory_region(bottom, size);
 #elif defined(WEFT_TSAN)
-    f->tsan = __tsan_create_fiber(0);
+    if (!f->tsan) /* kept with the block: TSan has few, and none may be destroyed by itself */
+        f->tsan = __tsan_create_fiber(0);
 #endif
 }
 

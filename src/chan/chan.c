@@ -1,0 +1,465 @@
+/* chan.c: channels: send, receive, close.
+ *
+ * Idea        One lock, a ring of values, two queues of waiters. A sender that finds a receiver waiting copies straight into
+ *             its memory; nothing passes through the buffer then.
+ * Invariants  At most one of the queues has live waiters. Receivers wait only while the buffer is empty, senders only
+ *             while it is full. A closed channel never opens again.
+ * Large       values (over INLINE_MAX bytes) are not copied under the lock. The buffer then holds block numbers: a sender
+ *             takes a free block, copies outside the lock, and queues its number, unless the channel was closed meanwhile.
+ * Locks       c->lock. A claimed waiter's memory is ours without it, until wait_ready().
+ * No touch    after the unlock that lets the effect be seen; wait_ready() touches only the waiter. */
+#include "base/spinlock.h"
+#include "sched/park.h"
+#include "sched/runtime.h"
+
+#include <weft/chan.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { INLINE_MAX = 256, NAME_MAX_ = 32 };
+
+struct weft_chan {
+    uint32_t lock;
+    uint32_t closed; /* atomic, written under the lock */
+    size_t elem_size, cap; /* constant */
+    /* lock: */
+    size_t head;  /* place of the oldest */
+    size_t count; /* atomic: values that can be received */
+    struct waitq receivers, senders;
+    char *buffer; /* constant: cap values, or cap blocks */
+    /* large values; lock: */
+    uint32_t *order;  /* ring of block numbers, by arrival */
+    uint32_t *unused; /* stack of free block numbers */
+    size_t n_unused;
+    /* cold */
+    uint32_t refs; /* atomic */
+    void (*drop)(void *elem, void *user);
+    void *user;
+    char name[NAME_MAX_];
+};
+
+static bool
+is_large(const weft_chan *c)
+{
+    return c->order != NULL;
+}
+
+/** Copy one value; the sizes of words and pointers without a call. */
+static inline void
+copy(void *to, const void *from, size_t size)
+{
+    if (size == 8)
+        memcpy(to, from, 8);
+    else if (size == 4)
+        memcpy(to, from, 4);
+    else if (size)
+        memcpy(to, from, size);
+}
+
+static char *
+slot(const weft_chan *c, size_t i)
+{
+    return c->buffer + i * c->elem_size;
+}
+
+/* ---- life ---- */
+
+weft_chan *
+weft_chan_new_with(size_t elem_size, const weft_chan_options *options)
+{
+    static const weft_chan_options defaults;
+    const weft_chan_options *o = options ? options : &defaults;
+    size_t bytes, cap = o->capacity;
+    bool large = elem_size > INLINE_MAX && cap > 0;
+    if (__builtin_mul_overflow(elem_size, cap, &bytes) || (large && cap > UINT32_MAX))
+        return NULL;
+    size_t header = (sizeof(weft_chan) + 63) / 64 * 64;
+    size_t numbers = large ? 2 * cap * sizeof(uint32_t) : 0;
+    size_t total;
+    if (__builtin_add_overflow(header + numbers, bytes, &total) || total > PTRDIFF_MAX)
+        return NULL;
+    weft_chan *c;
+    if (posix_memalign((void **)&c, 64, total) != 0)
+        return NULL;
+    memset(c, 0, sizeof *c);
+    c->elem_size = elem_size;
+    c->cap = cap;
+    c->buffer = (char *)c + header;
+    c->refs = 1;
+    c->drop = o->drop;
+    c->user = o->user;
+    if (o->name)
+        memcpy(c->name, o->name, strnlen(o->name, NAME_MAX_ - 1));
+    if (large) {
+        c->order = (uint32_t *)(void *)(c->buffer + bytes / 16 * 16 + (bytes % 16 ? 16 : 0));
+        c->unused = c->order + cap;
+        for (size_t i = 0; i < cap; i++)
+            c->unused[i] = (uint32_t)(cap - 1 - i);
+        c->n_unused = cap;
+    }
+    return c;
+}
+
+weft_chan *
+weft_chan_new(size_t elem_size, size_t capacity)
+{
+    return weft_chan_new_with(elem_size, &(weft_chan_options){.capacity = capacity});
+}
+
+weft_chan *
+weft_chan_ref(weft_chan *c)
+{
+    a_add_rlx(&c->refs, 1); /* the caller holds one, so it cannot go meanwhile */
+    return c;
+}
+
+void
+weft_chan_free(weft_chan *c)
+{
+    if (!c || a_sub_acq_rel(&c->refs, 1) != 1) /* [chan.refs] */
+        return;
+    weft_chan_close(c);
+    while (c->drop && c->count) {
+        size_t at = is_large(c) ? c->order[c->head] : c->head;
+        c->drop(slot(c, at), c->user);
+        c->head = c->head + 1 == c->cap ? 0 : c->head + 1;
+        c->count--;
+    }
+    free(c);
+}
+
+size_t
+weft_chan_len(const weft_chan *c)
+{
+    return a_load_rlx(&c->count); /* a figure for reports */
+}
+
+size_t
+weft_chan_cap(const weft_chan *c)
+{
+    return c->cap;
+}
+
+size_t
+weft_chan_elem_size(const weft_chan *c)
+{
+    return c->elem_size;
+}
+
+/* ---- the buffer; the lock is held ---- */
+
+static size_t
+take_head(weft_chan *c)
+{
+    size_t at = c->head;
+    c->head = at + 1 == c->cap ? 0 : at + 1;
+    a_store_rlx(&c->count, c->count - 1);
+    return at;
+}
+
+static size_t
+add_tail(weft_chan *c)
+{
+    size_t at = c->head + c->count;
+    a_store_rlx(&c->count, c->count + 1);
+    return at >= c->cap ? at - c->cap : at;
+}
+
+static bool
+has_room(const weft_chan *c)
+{
+    return is_large(c) ? c->n_unused > 0 : c->count < c->cap;
+}
+
+/** A free place has come up and a sender waits: move its value in and wake it. Unlocks. Only for small values. */
+static void
+refill_and_unlock(weft_chan *c)
+{
+    struct waiter *sender = c->senders.head ? waitq_claim(&c->senders) : NULL;
+    if (!sender) {
+        spin_unlock(&c->lock);
+        return;
+    }
+    struct parker *p = sender->parker;
+    char *at = slot(c, add_tail(c));
+    copy(at, sender->value, c->elem_size);
+    san_release(at);
+    sender->result = 0;
+    spin_unlock(&c->lock);
+    wait_ready(p);
+}
+
+/* ---- large values ---- */
+
+/** A block is free again: let the sender that waits longest try again. The lock is held and given back. */
+static void
+large_give_back_and_unlock(weft_chan *c, uint32_t block)
+{
+    c->unused[c->n_unused++] = block;
+    struct waiter *sender = waitq_claim(&c->senders);
+    struct parker *p = sender ? sender->parker : NULL;
+    if (sender)
+        sender->result = -EAGAIN;
+    spin_unlock(&c->lock);
+    if (p)
+        wait_ready(p);
+}
+
+/** Send by way of a free block. The lock is held and there is one. Unlocks. */
+static int
+large_send_and_unlock(weft_chan *c, const void *value)
+{
+    uint32_t block = c->unused[--c->n_unused];
+    spin_unlock(&c->lock);
+    memcpy(slot(c, block), value, c->elem_size);
+    spin_lock(&c->lock);
+    if (c->closed) { /* closed meanwhile: the value is still the caller's */
+        large_give_back_and_unlock(c, block);
+        return -EPIPE;
+    }
+    struct waiter *receiver = waitq_claim(&c->receivers);
+    if (!receiver) {
+        c->order[add_tail(c)] = block;
+        san_release(slot(c, block));
+        spin_unlock(&c->lock);
+        return 0;
+    }
+    large_give_back_and_unlock(c, block); /* a receiver came meanwhile and takes it from the caller's memory */
+    struct parker *p = receiver->parker;
+    if (receiver->value)
+        memcpy(receiver->value, value, c->elem_size);
+    receiver->result = 0;
+    wait_ready(p);
+    return 0;
+}
+
+/** Take the oldest. The lock is held, the buffer is not empty. Unlocks. */
+static void
+large_recv_and_unlock(weft_chan *c, void *out)
+{
+    uint32_t block = c->order[take_head(c)];
+    san_acquire(slot(c, block));
+    spin_unlock(&c->lock);
+    if (out)
+        memcpy(out, slot(c, block), c->elem_size);
+    spin_lock(&c->lock);
+    large_give_back_and_unlock(c, block);
+}
+
+/* ---- send ---- */
+
+/** Hand the value to a receiver that waits. The lock is held and given back. */
+static void
+hand_over_and_unlock(weft_chan *c, struct waiter *receiver, const void *value)
+{
+    spin_unlock(&c->lock);
+    struct parker *p = receiver->parker;
+    if (receiver->value)
+        copy(receiver->value, value, c->elem_size);
+    receiver->result = 0;
+    wait_ready(p);
+}
+
+/** Send without waiting. Returns 0, -EPIPE, or -EAGAIN with the lock held. */
+static int
+send_now(weft_chan *c, const void *value)
+{
+    spin_lock(&c->lock);
+    if (c->closed) {
+        spin_unlock(&c->lock);
+        return -EPIPE;
+    }
+    struct waiter *receiver = c->receivers.head ? waitq_claim(&c->receivers) : NULL;
+    if (receiver) {
+        hand_over_and_unlock(c, receiver, value);
+        return 0;
+    }
+    if (!has_room(c))
+        return -EAGAIN;
+    if (is_large(c))
+        return large_send_and_unlock(c, value);
+    char *at = slot(c, add_tail(c));
+    san_acquire(at);
+    copy(at, value, c->elem_size);
+    san_release(at);
+    spin_unlock(&c->lock);
+    return 0;
+}
+
+/** Wait until somebody takes the value. The lock is held. -EAGAIN: there is room now. */
+static __attribute__((noinline)) int
+send_slow(weft_chan *c, const void *value, weft_time deadline)
+{
+    struct waiter me = {.value = (void *)(uintptr_t)value};
+    int err = wait_begin(&me, &c->lock, WAIT_CHAN_SEND, c, deadline);
+    if (err) {
+        spin_unlock(&c->lock);
+        return err;
+    }
+    waitq_push(&c->senders, &me);
+    spin_unlock(&c->lock);
+    err = wait_park(&me, deadline);
+    if (!err)
+        return me.result;
+    wait_leave(&me, &c->senders);
+    return err;
+}
+
+int
+weft_chan_send_until(weft_chan *c, const void *value, weft_time deadline)
+{
+    int err = wait_check_deadline(deadline);
+    if (err)
+        return err;
+    if (wait_cancelled())
+        return -ECANCELED;
+    do {
+        err = send_now(c, value);
+        if (err == -EAGAIN)
+            err = send_slow(c, value, deadline);
+    } while (err == -EAGAIN);
+    return err;
+}
+
+int
+weft_chan_send(weft_chan *c, const void *value)
+{
+    return weft_chan_send_until(c, value, WEFT_NEVER);
+}
+
+int
+weft_chan_try_send(weft_chan *c, const void *value)
+{
+    int err = send_now(c, value);
+    if (err == -EAGAIN)
+        spin_unlock(&c->lock);
+    return err;
+}
+
+/* ---- receive ---- */
+
+/** Receive without waiting. Returns 0, -EPIPE, or -EAGAIN with the lock held. */
+static int
+recv_now(weft_chan *c, void *out)
+{
+    spin_lock(&c->lock);
+    if (c->count) {
+        if (is_large(c)) {
+            large_recv_and_unlock(c, out);
+            return 0;
+        }
+        char *at = slot(c, take_head(c));
+        san_acquire(at);
+        if (out)
+            copy(out, at, c->elem_size);
+        san_release(at);
+        refill_and_unlock(c);
+        return 0;
+    }
+    struct waiter *sender = c->senders.head && c->cap == 0 ? waitq_claim(&c->senders) : NULL;
+    if (sender) { /* a rendezvous */
+        spin_unlock(&c->lock);
+        struct parker *p = sender->parker;
+        if (out)
+            copy(out, sender->value, c->elem_size);
+        sender->result = 0;
+        wait_ready(p);
+        return 0;
+    }
+    if (!c->closed)
+        return -EAGAIN;
+    spin_unlock(&c->lock);
+    san_acquire(c);
+    return -EPIPE;
+}
+
+static __attribute__((noinline)) int
+recv_slow(weft_chan *c, void *out, weft_time deadline)
+{
+    struct waiter me = {.value = out};
+    int err = wait_begin(&me, &c->lock, WAIT_CHAN_RECV, c, deadline);
+    if (err) {
+        spin_unlock(&c->lock);
+        return err;
+    }
+    waitq_push(&c->receivers, &me);
+    spin_unlock(&c->lock);
+    err = wait_park(&me, deadline);
+    if (!err)
+        return me.result;
+    wait_leave(&me, &c->receivers);
+    return err;
+}
+
+int
+weft_chan_recv_until(weft_chan *c, void *out, weft_time deadline)
+{
+    int err = wait_check_deadline(deadline);
+    if (err)
+        return err;
+    if (wait_cancelled())
+        return -ECANCELED;
+    err = recv_now(c, out);
+    return err == -EAGAIN ? recv_slow(c, out, deadline) : err;
+}
+
+int
+weft_chan_recv(weft_chan *c, void *out)
+{
+    return weft_chan_recv_until(c, out, WEFT_NEVER);
+}
+
+int
+weft_chan_try_recv(weft_chan *c, void *out)
+{
+    int err = recv_now(c, out);
+    if (err == -EAGAIN)
+        spin_unlock(&c->lock);
+    return err;
+}
+
+/* ---- close ---- */
+
+/** Take every waiter that we win out of the queue, as a list by ->next. */
+static struct waiter *
+claim_all(struct waitq *q, int result)
+{
+    struct waiter *list = NULL, **end = &list, *n;
+    while ((n = waitq_claim(q))) {
+        n->result = result;
+        n->next = NULL;
+        *end = n;
+        end = &n->next;
+    }
+    return list;
+}
+
+static void
+ready_all(struct waiter *list)
+{
+    while (list) {
+        struct waiter *n = list;
+        list = n->next; /* before it runs: its entry goes with its stack frame */
+        wait_ready(n->parker);
+    }
+}
+
+int
+weft_chan_close(weft_chan *c)
+{
+    spin_lock(&c->lock);
+    if (c->closed) {
+        spin_unlock(&c->lock);
+        return -EALREADY;
+    }
+    san_release(c);
+    c->closed = 1;
+    struct waiter *senders = claim_all(&c->senders, -EPIPE);
+    struct waiter *receivers = claim_all(&c->receivers, -EPIPE);
+    spin_unlock(&c->lock);
+    ready_all(senders);
+    ready_all(receivers);
+    return 0;
+}

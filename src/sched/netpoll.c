@@ -1,0 +1,110 @@
+/* netpoll.c: the poller of netpoll.h.
+ *
+ * Locks       start_lock guards the making. owner is taken by CAS: who holds it is the only one that waits. */
+#include "sched/netpoll.h"
+
+#include "base/spinlock.h"
+#include "os/epoll.h"
+#include "sched/runtime.h"
+
+static struct {
+    uint32_t lock;
+    uint32_t exists; /* atomic */
+    uint32_t owner;  /* atomic: 1 while a worker waits */
+    struct os_epoll epoll;
+} poll;
+
+int
+netpoll_start(void)
+{
+    if (a_load_acq(&poll.exists)) /* [netpoll.exists] */
+        return 0;
+    int err = 0;
+    spin_lock(&poll.lock);
+    if (!a_load_rlx(&poll.exists)) {
+        err = os_epoll_open(&poll.epoll);
+        if (!err)
+            a_store_rel(&poll.exists, 1); /* [netpoll.exists] */
+    }
+    spin_unlock(&poll.lock);
+    return err;
+}
+
+bool
+netpoll_exists(void)
+{
+    return a_load_acq(&poll.exists); /* [netpoll.exists] */
+}
+
+void
+netpoll_fini(void)
+{
+    if (!a_load_rlx(&poll.exists)) /* the workers have ended */
+        return;
+    os_epoll_close(&poll.epoll);
+    a_store_rlx(&poll.exists, 0);
+    a_store_rlx(&poll.owner, 0);
+}
+
+int
+netpoll_arm(int fd, uint32_t events, uint64_t data)
+{
+    return os_epoll_arm(&poll.epoll, fd, events, data);
+}
+
+void
+netpoll_forget(int fd)
+{
+    os_epoll_forget(&poll.epoll, fd);
+}
+
+bool
+netpoll_try_own(struct worker *w)
+{
+    (void)w;
+    uint32_t none = 0;
+    return a_load_acq(&poll.exists) && a_load_rlx(&poll.owner) == 0 && a_cas_acq(&poll.owner, &none, 1); /* [netpoll.owner] */
+}
+
+void
+netpoll_disown(void)
+{
+    a_store_rel(&poll.owner, 0); /* [netpoll.owner] */
+}
+
+int
+netpoll_wait(struct worker *w, int64_t until)
+{
+    int n = os_epoll_wait(&poll.epoll, w->events, POLL_EVENTS, until);
+    for (int i = 0; i < n; i++) {
+        if (w->events[i].data.u64 == OS_EPOLL_WAKE) {
+            os_epoll_woken(&poll.epoll);
+            w->events[i] = w->events[--n];
+            break;
+        }
+    }
+    return n;
+}
+
+void
+netpoll_break(void)
+{
+    os_epoll_wake(&poll.epoll);
+}
+
+void
+netpoll_dispatch(struct worker *w, int n)
+{
+    for (int i = 0; i < n; i++)
+        rt.fd_ready(w->events[i].data.u64, w->events[i].events);
+}
+
+void
+netpoll_look(struct worker *w)
+{
+    if (a_load_rlx(&rt.fd_waiters) == 0 || !netpoll_try_own(w)) /* a hint: whoever waits is found at the next look */
+        return;
+    int n = netpoll_wait(w, 0);
+    netpoll_disown();
+    netpoll_dispatch(w, n);
+}

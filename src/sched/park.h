@@ -1,0 +1,74 @@
+/* park.h: THE wait. Everything that waits in weft does it by these calls; see park.c for the protocol.
+ *
+ * How an object lets its caller wait (its lock is held):
+ *     struct waiter me;
+ *     int err = wait_begin(&me, &c->lock, WAIT_CHAN_RECV, c, deadline);
+ *     if (err) { spin_unlock(&c->lock); return err; }
+ *     waitq_push(&c->receivers, &me);
+ *     spin_unlock(&c->lock);
+ *     err = wait_park(&me, deadline);
+ *     if (err) wait_leave(&me, &c->receivers);
+ * and how it wakes one (its lock is held):
+ *     struct waiter *w = waitq_claim(&c->receivers);
+ *     struct parker *p = w->parker;            the waiter's memory is ours until wait_ready()
+ *     spin_unlock(&c->lock);
+ *     wait_ready(p); */
+#ifndef SCHED_PARK_H
+#define SCHED_PARK_H
+
+#include "sched/task.h"
+#include "sched/waits.h"
+
+/* One entry in an object's queue; lies on the waiter's stack. */
+struct waiter {
+    struct waiter *next, *prev; /* lock */
+    bool linked;                /* lock */
+    bool solo;                  /* constant while it waits, as are: */
+    struct parker *parker;
+    uint64_t token;             /* the value of the parker's token while this wait goes on */
+    uint32_t *lock;
+    void *value;                /* object's: where to copy to or from */
+    uint64_t amount;            /* object's */
+    int result;                 /* written by the waker */
+};
+
+/* A queue of waiters. All zero is empty. Public structs hold it as `void *waiters_[2]`. */
+struct waitq {
+    struct waiter *head, *tail;
+};
+
+/** Deadlines as <weft/time.h> has them. 0 or -EINVAL. */
+int wait_check_deadline(weft_time deadline);
+
+/** Open a wait of the caller, task or thread. 0 | -ECANCELED | -ETIMEDOUT the deadline is over | -ENOMEM | -ECHILD;
+ *  then no wait is open. `lock` guards the queue that the waiter will be in. */
+int wait_begin(struct waiter *n, uint32_t *lock, enum wait_why why, const void *object, weft_time deadline);
+/** As wait_begin() without deadline, but not even the end of the run ends it. Cannot fail. */
+void wait_begin_hold(struct waiter *n, uint32_t *lock, enum wait_why why, const void *object);
+/** Wait. 0: claimed by a waker | -ECANCELED | -ETIMEDOUT. */
+int wait_park(struct waiter *n, weft_time deadline);
+/** Close a wait that the caller has itself claimed by wait_claim(). */
+void wait_abandon(struct waiter *n);
+/** After a failed wait_park(): take the entry out of its queue if no waker did. True if it was still linked. */
+bool wait_leave(struct waiter *n, struct waitq *q);
+/** True when the run of the calling task has ended. */
+bool wait_cancelled(void);
+
+void waitq_push(struct waitq *q, struct waiter *n);
+void waitq_push_front(struct waitq *q, struct waiter *n);
+void waitq_unlink(struct waitq *q, struct waiter *n);
+/** Take the oldest whose wait we win; losers are unlinked. NULL: nobody. The queue's lock is held. */
+struct waiter *waitq_claim(struct waitq *q);
+/** Try to win the wait of one entry. The queue's lock is held. */
+bool wait_claim(struct waiter *n);
+/** Make a claimed waiter run. Its waiter entry may be gone at once. */
+void wait_ready(struct parker *p);
+
+/** A timer: end that wait of t if it still goes on. */
+void park_time_out(struct task *t, uint32_t epoch);
+/** The end of the run: end the wait of t, whatever it is, if it may be ended. */
+void park_cancel(struct task *t);
+/** The end of the run, after the grace: make sure nobody will ever make t ready. False: a waker has claimed it already. */
+bool park_discard(struct task *t);
+
+#endif

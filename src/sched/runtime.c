@@ -1,0 +1,465 @@
+/* runtime.c: starting and stopping the runtime; the supervisor.
+ *
+ * Idea        weft_run()'s thread is the supervisor. It starts the workers, hands them the first task and sleeps on an event
+ *             word that is bumped when the first task ends and when all workers sleep with nothing armed.
+ * The end     1 the first task ended. 2 cancel: every wait ends with -ECANCELED. 3 wait for the tasks, at most the grace. 4 report
+ *             the ones still alive, discard those that wait. 5 stop the workers, join them. 6 give the memory back.
+ *             A thread stuck in foreign code cannot be joined: it is left alone with the memory it may use, and ends when
+ *             it next comes to a wait.
+ * Deadlock    All workers asleep, nothing armed, no thread in the process but weft's and this one: nothing can ever change.
+ * Invariants  rt and the worker blocks are never unmapped: a plain thread that wakes a task may still be inside
+ *             idle_notify() when the run that it woke has ended. */
+#include "sched/runtime.h"
+
+#include "base/spinlock.h"
+#include "os/clock.h"
+#include "os/futex.h"
+#include "os/signal.h"
+#include "os/thread.h"
+#include "sched/idle.h"
+#include "sched/netpoll.h"
+#include "sched/park.h"
+#include "sched/timer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FOREIGN_REPORT (5 * WEFT_SECOND) /* all tasks wait, but other threads live: say so once after that time */
+
+struct runtime rt;
+ptrdiff_t worker_tls_offset;
+static __thread struct worker *tls_worker __attribute__((tls_model("initial-exec")));
+static struct worker *spare_workers[WORKERS_MAX]; /* blocks of earlier runs */
+static bool atfork_installed;
+
+__attribute__((constructor(101))) static void
+find_tls(void)
+{
+    worker_tls_offset = (char *)&tls_worker - arch_thread_pointer(); /* the same in every thread: static TLS */
+}
+
+/* The exception globals of the thread that runs; there is none in a program without C++. */
+extern void *__cxa_get_globals(void) __attribute__((weak));
+
+int
+weft_version(void)
+{
+    return WEFT_VERSION;
+}
+
+unsigned
+weft_workers(void)
+{
+    return a_load_acq(&rt.state) == RUN_ON ? rt.n : 0; /* [runtime.on] */
+}
+
+int
+runtime_check(void)
+{
+    if (a_load_rlx(&rt.forked)) /* set before the child's first instruction of ours */
+        return -ECHILD;
+    if (a_load_acq(&rt.state) != RUN_ON) /* [runtime.on] */
+        return -ESRCH;
+    return a_load_rlx(&rt.cancelled) ? -ECANCELED : 0; /* a task that slips through sees it at its first wait */
+}
+
+void
+runtime_event(void)
+{
+    a_add_acq_rel(&rt.event, 1); /* [runtime.event] */
+    os_futex_wake(&rt.event, 1);
+}
+
+void
+runtime_main_done(int result)
+{
+    rt.main_result = result;
+    a_store_rel(&rt.main_done, 1); /* [runtime.done] */
+    runtime_event();
+}
+
+bool
+runtime_nothing_armed(void)
+{
+    if (a_load_seq(&rt.fd_waiters))
+        return false;
+    for (unsigned i = 0; i < rt.n; i++)
+        if (timers_first(&rt.workers[i]->timers) != INT64_MAX)
+            return false;
+    return true;
+}
+
+static void
+in_forked_child(void)
+{
+    a_store_rlx(&rt.forked, a_load_rlx(&rt.state) != RUN_NONE); /* one thread lives here */
+}
+
+/* ---- configuration ---- */
+
+static void
+ignored(const char *name, const char *value, const char *wanted)
+{
+    fprintf(stderr, "weft: %s=%s is ignored: %s\n", name, value, wanted);
+}
+
+/** A number from the environment, with K, M or G (1024) when a size; 0 when unset or bad. */
+static size_t
+env_number(const char *name, bool size, size_t max)
+{
+    const char *value = getenv(name);
+    if (!value || !*value)
+        return 0;
+    char *end;
+    errno = 0;
+    unsigned long long n = strtoull(value, &end, 10);
+    unsigned shift = 0;
+    if (size && *end)
+        shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
+    if (shift)
+        end++;
+    if (errno || *value == '-' || *end || n == 0 || n > max >> shift) {
+        ignored(name, value, size ? "a size is a number of bytes, or with K, M, G, up to 8M" : "a number from 1 to 256 is needed");
+        return 0;
+    }
+    return (size_t)n << shift;
+}
+
+static enum weft_deadlock
+env_deadlock(void)
+{
+    const char *value = getenv("WEFT_DEADLOCK");
+    if (!value || !*value || strcmp(value, "end") == 0)
+        return WEFT_DEADLOCK_END;
+    if (strcmp(value, "report") == 0)
+        return WEFT_DEADLOCK_REPORT;
+    if (strcmp(value, "off") == 0)
+        return WEFT_DEADLOCK_OFF;
+    ignored("WEFT_DEADLOCK", value, "end, report or off is needed");
+    return WEFT_DEADLOCK_END;
+}
+
+static int
+configure(const weft_config *given, weft_config *c)
+{
+    *c = given ? *given : (weft_config){0};
+    if (c->workers > WORKERS_MAX || c->grace < 0 || (unsigned)c->deadlock > WEFT_DEADLOCK_OFF ||
+        (c->grace >= WEFT_CLOCK_BASE && c->grace != WEFT_NEVER))
+        return -EINVAL;
+    if (c->workers == 0)
+        c->workers = (unsigned)env_number("WEFT_WORKERS", false, WORKERS_MAX);
+    if (c->workers == 0)
+        c->workers = os_cpu_count();
+    if (c->workers > WORKERS_MAX)
+        c->workers = WORKERS_MAX;
+    if (c->stack_size == 0)
+        c->stack_size = env_number("WEFT_STACK", true, stack_class_size(STACK_CLASSES - 1));
+    if (c->stack_size == 0)
+        c->stack_size = stack_class_size(1);
+    if (stack_class_of(c->stack_size) < 0)
+        return -EINVAL;
+    if (c->grace == 0)
+        c->grace = WEFT_SECOND;
+    if (c->deadlock == 0)
+        c->deadlock = env_deadlock();
+    return 0;
+}
+
+/* ---- workers ---- */
+
+static void *
+worker_thread(void *arg)
+{
+    struct worker *w = arg;
+    void *bottom;
+    size_t size;
+    tls_worker = w;
+    os_thread_stack(&bottom, &size);
+    fiber_init_thread(&w->fiber, bottom, size);
+    w->errno_at = __errno_location();
+    w->cxa = __cxa_get_globals ? __cxa_get_globals() : NULL;
+    os_fault_stack_install(&w->fault_stack, &w->fault_stack_size); /* without it an overflow is a plain SIGSEGV */
+    worker_main(w);
+    os_fault_stack_remove(w->fault_stack, w->fault_stack_size);
+    a_store_rel(&w->exited, 1); /* [runtime.exited] */
+    os_futex_wake(&w->exited, 1);
+    return NULL;
+}
+
+static struct worker *
+worker_new(unsigned index)
+{
+    struct worker *w = spare_workers[index];
+    spare_workers[index] = NULL;
+    if (!w && posix_memalign((void **)&w, 64, sizeof *w) != 0)
+        return NULL;
+    memset(w, 0, sizeof *w);
+    w->index = index;
+    w->random = index * 2654435761u + 1;
+    timers_init(&w->timers);
+    return w;
+}
+
+/** Let all workers leave, and wait for each until the time given. Returns how many did not come. */
+static unsigned
+workers_stop(int64_t until)
+{
+    unsigned stuck = 0;
+    a_store_seq(&rt.stop, 1); /* [runtime.stop] */
+    idle_wake_all();
+    for (unsigned i = 0; i < rt.n; i++) {
+        struct worker *w = rt.workers[i];
+        if (!w->started)
+            continue;
+        while (!a_load_acq(&w->exited) && os_futex_wait(&w->exited, 0, until) != -ETIMEDOUT) /* [runtime.exited] */
+            idle_wake_all(); /* one that was on its way to sleep */
+        if (a_load_acq(&w->exited)) {
+            os_thread_join(w->thread);
+        } else {
+            os_thread_detach(w->thread);
+            stuck++;
+        }
+    }
+    return stuck;
+}
+
+static void
+workers_free(bool keep)
+{
+    for (unsigned i = 0; i < rt.n; i++) {
+        if (keep && !a_load_acq(&rt.workers[i]->exited)) /* [runtime.exited] */
+            continue;                                    /* its thread still uses it: left alone */
+        timers_fini(&rt.workers[i]->timers);
+        spare_workers[i] = rt.workers[i];
+    }
+}
+
+static int
+workers_start(void)
+{
+    for (unsigned i = 0; i < rt.n; i++) {
+        rt.workers[i] = worker_new(i);
+        if (!rt.workers[i]) {
+            rt.n = i;
+            return -ENOMEM;
+        }
+    }
+    idle_init(rt.n);
+    for (unsigned i = 0; i < rt.n; i++) {
+        int err = os_thread_start(&rt.workers[i]->thread, worker_thread, rt.workers[i]);
+        if (err)
+            return err;
+        rt.workers[i]->started = true;
+    }
+    return 0;
+}
+
+/* ---- the supervisor ---- */
+
+static uint64_t
+live_tasks(void)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < rt.n; i++)
+        n -= a_load_acq(&rt.workers[i]->ended); /* [runtime.count] ends first: never too few alive */
+    for (unsigned i = 0; i < rt.n; i++)
+        n += a_load_acq(&rt.workers[i]->spawned); /* [runtime.count] */
+    return n + a_load_acq(&rt.foreign_spawned);
+}
+
+static bool
+all_wait(void)
+{
+    return idle_all_asleep() && runtime_nothing_armed() && a_load_acq(&rt.inject_len) == 0;
+}
+
+/** Nothing in this process can wake a task. */
+static bool
+is_deadlock(void)
+{
+    return all_wait() && os_thread_count() == rt.n + 1;
+}
+
+static void
+cancel_one(struct task *t, void *arg)
+{
+    (void)arg;
+    park_cancel(t);
+}
+
+static void
+cancel_all(void)
+{
+    a_store_seq(&rt.cancelling, 1);
+    a_store_seq(&rt.cancelled, 1); /* [park.cancel] */
+    if (rt.membarrier)
+        os_membarrier(); /* [park.solo] [park.cancel] */
+    task_each(cancel_one, NULL);
+}
+
+/** Sleep until the main task has ended or a deadlock is found. Returns -EDEADLK or 0. */
+static int
+supervise(enum weft_deadlock policy)
+{
+    bool reported = policy == WEFT_DEADLOCK_OFF;
+    int64_t report_at = INT64_MAX;
+    for (;;) {
+        uint32_t event = a_load_acq(&rt.event); /* [runtime.event] */
+        if (a_load_acq(&rt.main_done))          /* [runtime.done] */
+            return 0;
+        if (!reported && is_deadlock()) {
+            report_waiting("deadlock: every task waits and nothing can wake one");
+            if (policy == WEFT_DEADLOCK_END)
+                return -EDEADLK;
+            reported = true;
+        } else if (!reported && all_wait()) {
+            int64_t now = os_clock_now();
+            if (report_at == INT64_MAX)
+                report_at = now + FOREIGN_REPORT;
+            if (now >= report_at) {
+                report_waiting("every task has waited for 5 s; only another thread of this process could wake one");
+                reported = true;
+            }
+        } else {
+            report_at = INT64_MAX;
+        }
+        if (reported)
+            a_store_seq(&rt.wants_quiet, 0);
+        os_futex_wait(&rt.event, event, reported ? INT64_MAX : report_at);
+    }
+}
+
+/** Wait for the tasks to end, until the time given. Returns how many are alive. */
+static uint64_t
+wait_for_tasks(int64_t until)
+{
+    a_store_seq(&rt.wants_quiet, 1);
+    for (;;) {
+        uint32_t event = a_load_acq(&rt.event); /* [runtime.event] */
+        uint64_t live = live_tasks();
+        if (live == 0 || is_deadlock())
+            return live;
+        if (os_futex_wait(&rt.event, event, until) == -ETIMEDOUT)
+            return live_tasks();
+    }
+}
+
+static void
+discard_one(struct task *t, void *arg)
+{
+    unsigned *claimed = arg;
+    if (t->life == TASK_STARTED && !park_discard(t))
+        ++*claimed;
+}
+
+static int64_t
+grace_end(weft_time grace)
+{
+    return grace == WEFT_NEVER ? INT64_MAX : os_clock_now() + grace;
+}
+
+/** Steps 2 to 6. */
+static void
+finish(weft_time grace)
+{
+    int64_t until = grace_end(grace);
+    cancel_all();
+    unsigned claimed = 0;
+    if (wait_for_tasks(until) > 0) {
+        report_waiting("the run has ended and these tasks have not");
+        task_each(discard_one, &claimed); /* what was claimed runs, and meets rt.stop at its next wait */
+    }
+    if (workers_stop(until == INT64_MAX ? until : os_clock_now() + WEFT_SECOND / 10) > 0) {
+        fprintf(stderr, "weft: a thread is still inside foreign code at the end of the run; it is left behind\n");
+        workers_free(true);
+        task_slab_abandon();
+        stack_abandon();
+    } else {
+        workers_free(false);
+        task_slab_fini();
+        stack_fini();
+    }
+    if (rt.fd_reset)
+        rt.fd_reset();
+    netpoll_fini();
+    os_fault_remove();
+}
+
+static void
+reset(void)
+{
+    void (*ready)(uint64_t, uint32_t) = rt.fd_ready;
+    void (*fd_reset)(void) = rt.fd_reset;
+    uint32_t state = rt.state;
+    memset(&rt, 0, sizeof rt);
+    rt.state = state;
+    rt.fd_ready = ready;
+    rt.fd_reset = fd_reset;
+}
+
+/** Everything up to the first task's birth. On failure all is undone. */
+static int
+start(const weft_config *c, weft_fn fn, void *arg)
+{
+    if (!atfork_installed && os_thread_atfork(in_forked_child) == 0)
+        atfork_installed = true;
+    reset();
+    rt.n = c->workers;
+    rt.max_tasks = c->max_tasks;
+    rt.stack_class = (unsigned)stack_class_of(c->stack_size);
+    rt.membarrier = os_membarrier_init();
+    rt.wants_quiet = 1;
+    stack_init();
+    os_fault_install(report_fault);
+    struct task *t = task_alloc(NULL);
+    int err = t ? 0 : -ENOMEM;
+    if (!err) {
+        task_init(t, fn, arg, c->name ? c->name : "main", rt.stack_class, __builtin_return_address(0));
+        t->id = 1;
+        rt.foreign_id = 1;
+        rt.foreign_spawned = 1;
+        rt.main_task = t;
+        err = workers_start();
+    }
+    if (err) {
+        workers_stop(INT64_MAX);
+        workers_free(false);
+        task_slab_fini();
+        stack_fini();
+        os_fault_remove();
+        return err;
+    }
+    a_store_rel(&rt.state, RUN_ON); /* [runtime.on] */
+    sched_start(t);
+    return 0;
+}
+
+int
+weft_run_with(const weft_config *config, weft_fn fn, void *arg)
+{
+    if (a_load_rlx(&rt.forked)) /* set before the child's first instruction of ours */
+        return -ECHILD;
+    weft_config c;
+    int err = configure(config, &c);
+    if (err)
+        return err;
+    uint32_t none = RUN_NONE;
+    if (worker_self() || !a_cas_acq_rel(&rt.state, &none, RUN_STARTING)) /* [runtime.on] */
+        return -EBUSY;
+    err = start(&c, fn, arg);
+    if (!err) {
+        int deadlock = supervise(c.deadlock);
+        finish(c.grace);
+        err = deadlock ? deadlock : rt.main_result;
+    }
+    a_store_rel(&rt.state, RUN_NONE); /* [runtime.on] */
+    return err;
+}
+
+int
+weft_run(weft_fn fn, void *arg)
+{
+    return weft_run_with(NULL, fn, arg);
+}

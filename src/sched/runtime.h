@@ -1,0 +1,68 @@
+/* runtime.h: the one runtime of the process, and the hooks by which upper floors reach into it. */
+#ifndef SCHED_RUNTIME_H
+#define SCHED_RUNTIME_H
+
+#include "sched/worker.h"
+
+enum run_state { RUN_NONE, RUN_STARTING, RUN_ON };
+
+struct runtime {
+    uint32_t state;      /* atomic: enum run_state */
+    uint32_t cancelled;  /* atomic: the first function has returned; waits end with -ECANCELED */
+    uint32_t cancelling; /* atomic: solo waits are claimed by CAS, see park.c */
+    uint32_t stop;       /* atomic: workers leave */
+    uint32_t forked;     /* atomic: this is a forked child */
+    bool membarrier;     /* constant in a run: os_membarrier() works */
+    unsigned stack_class;
+    size_t max_tasks;
+    unsigned n;          /* workers */
+    struct worker *workers[WORKERS_MAX];
+    /* the injector: tasks from outside the workers, and what overflowed */
+    uint32_t inject_lock __attribute__((aligned(64)));
+    uint32_t inject_len; /* atomic, written under the lock */
+    struct task *inject_head, *inject_tail;
+    /* the supervisor's event word: a futex; bumped when the main task ends, and when all workers sleep */
+    uint32_t event __attribute__((aligned(64)));
+    uint32_t wants_quiet; /* atomic: the supervisor asks to be told when all workers sleep */
+    struct task *main_task;
+    uint32_t main_done; /* atomic */
+    int main_result;
+    uint64_t foreign_spawned; /* atomic */
+    uint64_t foreign_id;      /* atomic */
+    /* hooks of upper floors */
+    uint32_t fd_waiters;                         /* atomic: tasks that wait for descriptors */
+    void (*fd_ready)(uint64_t data, uint32_t events);
+    void (*fd_reset)(void); /* at the end of a run */
+};
+
+extern struct runtime rt;
+
+/** 0 | -ESRCH no runtime | -ECANCELED it ends | -ECHILD. */
+int runtime_check(void);
+/** The main task has ended. */
+void runtime_main_done(int result);
+/** Tell the supervisor to look. */
+void runtime_event(void);
+/** Nothing is armed that could make a task ready from within: no timer, no descriptor. */
+bool runtime_nothing_armed(void);
+/** Hand a list of n tasks, linked by ->next, to the injector. */
+void inject_push(struct task *first, struct task *last, uint32_t n);
+
+/* The clock of weft_now() starts here, so that no duration is a deadline. */
+#define WEFT_CLOCK_BASE (INT64_C(1) << 60)
+
+/* go.c */
+void task_init(struct task *t, weft_fn fn, void *arg, const char *name, unsigned stack_class, void *spawn_pc);
+/** weft_go_with(), for a task with a handle (it takes over a reference when 0 is returned). */
+int task_go(const weft_attr *attr, weft_fn fn, void *arg, struct weft_task *handle, void *spawn_pc);
+
+/* handle.c */
+/** The end of a task with a handle, on its worker. */
+void handle_ended(struct weft_task *h, int result);
+void handle_unref(struct weft_task *h);
+
+/* report.c: who waits for what */
+void report_waiting(const char *headline);
+void report_fault(void *address, void *pc);
+
+#endif

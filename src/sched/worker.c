@@ -1,0 +1,382 @@
+/* worker.c: what runs next: the queues of a worker, the switch from task to task, the loop of the scheduler context.
+ *
+ * Life        go: new task to the ring. Popped by a parking or ending task or by the loop: a stack is bound, it runs. It
+ *             parks: it picks its successor and switches straight to it. Woken: to the waker's wake slot. It ends: its
+ *             successor, if new, takes over the stack without a switch.
+ * [park.commit] A running task has sp == NULL. A parking task is published (in an object's queue) before it has left its
+ *             stack; the switch stores sp last, with release. Who pops it and loads NULL came too early: it puts the
+ *             task back and does something else.
+ * Fairness    The injector comes first every 61 turns; after 16 tasks from the wake slot the ring has its turn. */
+#include "sched/worker.h"
+
+#include "arch/switch.h"
+#include "base/spinlock.h"
+#include "os/thread.h"
+#include "sched/idle.h"
+#include "sched/netpoll.h"
+#include "sched/park.h"
+#include "sched/runtime.h"
+#include "sched/timer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum {
+    INJECT_TICKS = 61, /* as Go: a prime, so it does not beat with a program's own periods */
+    CLOCK_TICKS = 8,
+    WAKE_STREAK = 16,
+    INJECT_BATCH = 64,
+    COMMIT_PAUSES = 50,
+    SEARCH_ROUNDS = 4,
+    SPIN_ROUNDS = 40, /* about 10 us of looking before a sleep that costs as much */
+    SPIN_PAUSES = 10
+};
+
+/* ---- queues ---- */
+
+void
+inject_push(struct task *first, struct task *last, uint32_t n)
+{
+    last->next = NULL;
+    spin_lock(&rt.inject_lock);
+    if (rt.inject_head)
+        rt.inject_tail->next = first;
+    else
+        rt.inject_head = first;
+    rt.inject_tail = last;
+    a_store_rel(&rt.inject_len, rt.inject_len + n); /* [inject.len] */
+    spin_unlock(&rt.inject_lock);
+}
+
+/** Take a share of the injector: the first is returned, the others go to the ring. */
+static struct task *
+inject_take(struct worker *w)
+{
+    if (a_load_acq(&rt.inject_len) == 0) /* [inject.len] */
+        return NULL;
+    struct task *first = NULL;
+    spin_lock(&rt.inject_lock);
+    uint32_t share = rt.inject_len / rt.n + 1;
+    if (share > INJECT_BATCH)
+        share = INJECT_BATCH;
+    uint32_t taken = 0;
+    while (taken < share && rt.inject_head) {
+        struct task *t = rt.inject_head;
+        if (first && ring_len(&w->ring) >= RING_SIZE - 1)
+            break;
+        rt.inject_head = t->next;
+        taken++;
+        if (first)
+            ring_push(&w->ring, t); /* there is room, and only we push */
+        else
+            first = t;
+    }
+    a_store_rel(&rt.inject_len, rt.inject_len - taken); /* [inject.len] */
+    spin_unlock(&rt.inject_lock);
+    return first;
+}
+
+static void
+push(struct worker *w, struct task *t)
+{
+    while (!ring_push(&w->ring, t)) {
+        struct task *first, *last;
+        uint32_t n = ring_spill(&w->ring, &first, &last);
+        if (n)
+            inject_push(first, last, n);
+    }
+}
+
+void
+sched_start(struct task *t)
+{
+    struct worker *w = worker_self();
+    if (w)
+        push(w, t);
+    else
+        inject_push(t, t, 1);
+    idle_notify();
+}
+
+void
+sched_ready(struct task *t)
+{
+    struct worker *w = worker_self();
+    if (!w) {
+        inject_push(t, t, 1);
+        idle_notify();
+        return;
+    }
+    if (a_load_rlx(&w->ring.wake) == NULL) { /* only we fill it */
+        a_store_rel(&w->ring.wake, t);      /* [ring.wake] */
+        return;                             /* we run it next: nobody need be woken for it */
+    }
+    struct task *other = a_swap_acq_rel(&w->ring.wake, t); /* [ring.wake] */
+    if (other) {
+        push(w, other);
+        idle_notify();
+    }
+}
+
+/* ---- what runs next ---- */
+
+/** Every so often on the way: the injector, due timers, ready descriptors. */
+static struct task *
+look_around(struct worker *w)
+{
+    if (timers_first(&w->timers) != INT64_MAX)
+        timers_run(&w->timers);
+    if (w->tick % INJECT_TICKS != 0)
+        return NULL;
+    netpoll_look(w);
+    return inject_take(w);
+}
+
+static struct task *
+next_local(struct worker *w)
+{
+    struct task *t;
+    if (++w->tick % CLOCK_TICKS == 0 || w->tick % INJECT_TICKS == 0) {
+        t = look_around(w);
+        if (t)
+            return t;
+    }
+    if (w->wake_streak < WAKE_STREAK && (t = ring_take_wake(&w->ring))) {
+        w->wake_streak++;
+        return t;
+    }
+    w->wake_streak = 0;
+    t = ring_pop(&w->ring);
+    return t ? t : ring_take_wake(&w->ring);
+}
+
+static struct task *
+steal_from(struct worker *w, struct worker *victim, bool desperate)
+{
+    struct task *t = ring_steal(&victim->ring, &w->ring);
+    if (t || !desperate)
+        return t;
+    timers_run(&victim->timers);
+    return next_local(w);
+}
+
+static struct task *
+steal(struct worker *w)
+{
+    for (int round = 0; round < SEARCH_ROUNDS; round++) {
+        w->random = w->random * 1664525u + 1013904223u;
+        uint32_t start = (w->random >> 16) % rt.n;
+        for (uint32_t i = 0; i < rt.n; i++) {
+            struct worker *victim = rt.workers[(start + i) % rt.n];
+            struct task *t = victim == w ? NULL : steal_from(w, victim, round == SEARCH_ROUNDS - 1);
+            if (t)
+                return t;
+        }
+    }
+    return NULL;
+}
+
+static struct task *
+search(struct worker *w)
+{
+    struct task *t;
+    if ((t = next_local(w)) || (t = inject_take(w)))
+        return t;
+    timers_run(&w->timers);
+    netpoll_look(w);
+    if ((t = next_local(w)))
+        return t;
+    if (rt.n == 1 || !idle_search_begin(w))
+        return NULL;
+    for (int round = 0; round < SPIN_ROUNDS; round++) {
+        if ((t = steal(w)) || (t = inject_take(w)))
+            return t;
+        if (a_load_rlx(&rt.stop)) /* seen for certain before sleeping */
+            return NULL;
+        for (int i = 0; i < SPIN_PAUSES; i++)
+            arch_pause();
+    }
+    return NULL;
+}
+
+/** The next task, wherever it comes from; sleeps while there is none. NULL: the runtime stops. */
+static struct task *
+find_work(struct worker *w)
+{
+    for (;;) {
+        if (a_load_acq(&rt.stop)) /* [runtime.stop] */
+            return NULL;
+        struct task *t = w->no_stack ? NULL : search(w);
+        if (t) {
+            idle_search_found(w);
+            return t;
+        }
+        idle_sleep(w);
+        w->no_stack = false;
+    }
+}
+
+/* ---- switching ---- */
+
+static void task_main(void *arg);
+
+/** Give a new task a stack. NULL: memory is short. */
+static void *
+bind(struct worker *w, struct task *t)
+{
+    char *top = stack_get(&w->stacks[t->stack_class], t->stack_class);
+    if (!top) {
+        w->no_stack = true;
+        return NULL;
+    }
+    t->stack = top;
+    char *bottom = stack_bottom(top, t->stack_class);
+    fiber_init(&t->fiber, bottom, (size_t)(top - bottom));
+    t->saved_errno = 0;
+    t->cxa[0] = t->cxa[1] = NULL;
+    a_store_rlx(&t->life, TASK_STARTED); /* only reports look */
+    return arch_make(top, task_main, t);
+}
+
+/** Where t goes on, and t is marked running. NULL: not yet, t was queued again. */
+static void *
+resumable(struct worker *w, struct task *t)
+{
+    void *sp;
+    if (t->life == TASK_NEW) {
+        sp = bind(w, t);
+        if (!sp)
+            inject_push(t, t, 1);
+        return sp;
+    }
+    for (int i = 0; !(sp = a_load_acq(&t->sp)); i++) { /* [park.commit] */
+        if (i == COMMIT_PAUSES) {
+            push(w, t); /* the parking worker has lost its CPU */
+            return NULL;
+        }
+        arch_pause();
+    }
+    a_store_rlx(&t->sp, NULL); /* ours alone now */
+    return sp;
+}
+
+/** Take along what belongs to the task but lives in its thread. */
+static void
+save(struct worker *w, struct task *t)
+{
+    t->saved_errno = *w->errno_at;
+    if (w->cxa) {
+        t->cxa[0] = w->cxa[0];
+        t->cxa[1] = w->cxa[1];
+    }
+}
+
+static void
+restore(struct worker *w, struct task *t)
+{
+    *w->errno_at = t->saved_errno;
+    if (w->cxa) {
+        w->cxa[0] = t->cxa[0];
+        w->cxa[1] = t->cxa[1];
+    }
+}
+
+/** From a task that may be resumed to `next`, or to the scheduler context when next is NULL or not resumable yet. */
+static void
+switch_from(struct worker *w, struct task *self, struct task *next)
+{
+    void *sp = next ? resumable(w, next) : NULL;
+    save(w, self);
+    w->current = sp ? next : NULL;
+    fiber_leave(&self->fiber, sp ? &next->fiber : &w->fiber, false);
+    arch_switch(&self->sp, sp ? sp : w->sched_sp);
+    fiber_enter(&self->fiber);
+    restore(worker_self(), self);
+}
+
+void
+sched_park(struct task *self)
+{
+    struct worker *w = worker_self();
+    struct task *next = a_load_rlx(&rt.stop) ? NULL : next_local(w); /* seen for certain in find_work() */
+    if (next != self)
+        switch_from(w, self, next);
+}
+
+void
+weft_yield(void)
+{
+    struct worker *w = worker_self();
+    if (!w) {
+        os_thread_yield();
+        return;
+    }
+    struct task *self = w->current;
+    struct task *next = a_load_rlx(&rt.stop) ? NULL : next_local(w); /* seen for certain in find_work() */
+    if (!next && !a_load_rlx(&rt.stop))
+        return;
+    push(w, self); /* instead of next, which somebody was told of when it came */
+    switch_from(w, self, next);
+}
+
+/** The end of a task. Returns its successor if that is new and goes on on this very stack. */
+static struct task *
+task_end(struct task *self, int result)
+{
+    struct worker *w = worker_self();
+    if (self->handle)
+        handle_ended(self->handle, result);
+    if (self == rt.main_task)
+        runtime_main_done(result);
+    a_store_rel(&w->ended, w->ended + 1); /* [runtime.count] */
+
+    struct task *next = a_load_rlx(&rt.stop) ? NULL : next_local(w); /* seen for certain in find_work() */
+#if !defined(SAN_ASAN) && !defined(WEFT_TSAN)
+    if (next && next->life == TASK_NEW && next->stack_class == self->stack_class) {
+        next->stack = self->stack;
+        a_store_rlx(&next->life, TASK_STARTED); /* only reports look */
+        task_free(w, self);
+        w->current = next;
+        *w->errno_at = 0;
+        arch_fp_default();
+        return next;
+    }
+#endif
+    void *sp = next ? resumable(w, next) : NULL;
+    /* Nobody but this worker takes the stack put last (stack.c:flush), and we leave it before we take any. */
+    stack_put(&w->stacks[self->stack_class], self->stack_class, self->stack);
+    task_free(w, self);
+    w->current = sp ? next : NULL;
+    fiber_leave(&self->fiber, sp ? &next->fiber : &w->fiber, true);
+    arch_jump(sp ? sp : w->sched_sp);
+}
+
+static void
+task_main(void *arg)
+{
+    struct task *self = arg;
+    fiber_enter(&self->fiber);
+    restore(worker_self(), self);
+    for (;;) {
+        san_acquire(self);
+        int result = self->fn(self->arg);
+        san_release(&rt);
+        self = task_end(self, result);
+    }
+}
+
+void
+worker_main(struct worker *w)
+{
+    struct task *t;
+    while ((t = find_work(w))) {
+        void *sp = resumable(w, t);
+        if (!sp)
+            continue;
+        w->current = t;
+        fiber_leave(&w->fiber, &t->fiber, false);
+        arch_switch(&w->sched_sp, sp);
+        fiber_enter(&w->fiber);
+        w->current = NULL;
+    }
+}

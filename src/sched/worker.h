@@ -1,0 +1,89 @@
+/* worker.h: the worker: an OS thread that runs tasks, and the gates through which everything above reaches it.
+ *
+ * Idea        A parking task picks its successor itself and switches to it directly. Only when its own queue is empty does
+ *             it switch to the worker's scheduler context, which searches, polls and sleeps (worker.c, idle.c).
+ * Invariants  Fields are the owner's unless marked. A worker lives as long as its run. */
+#ifndef SCHED_WORKER_H
+#define SCHED_WORKER_H
+
+#include "arch/switch.h"
+#include "base/heap4.h"
+#include "sched/runq.h"
+#include "sched/sanitize.h"
+#include "sched/stack.h"
+#include "sched/task.h"
+
+#include <pthread.h>
+#include <sys/epoll.h>
+
+enum { WORKERS_MAX = 256, POLL_EVENTS = 64 };
+
+struct timers {
+    uint32_t lock;
+    struct heap4 heap; /* lock */
+    int64_t min;       /* atomic: the first deadline, INT64_MAX: none; written under the lock */
+};
+
+struct worker {
+    struct ring ring;
+    /* owner */
+    struct task *current __attribute__((aligned(64)));
+    void *sched_sp; /* the scheduler context while a task runs */
+    int *errno_at;  /* this thread's errno */
+    void **cxa;     /* this thread's C++ exception globals; NULL without C++ */
+    uint32_t tick;
+    uint32_t wake_streak; /* tasks taken from the wake slot in a row */
+    struct task *free_tasks;
+    uint32_t free_count;
+    uint32_t random;
+    uint64_t next_id, last_id;
+    uint64_t spawned, ended; /* atomic: the owner writes, the supervisor reads */
+    bool searching;          /* counted as such in idle.state */
+    bool no_stack;           /* the last bind found no memory for a stack */
+    unsigned index;
+    struct magazine stacks[STACK_CLASSES];
+    struct fiber fiber; /* of the scheduler context */
+    struct timers timers;
+    struct epoll_event events[POLL_EVENTS];
+    /* idle.c */
+    struct worker *idle_next __attribute__((aligned(64))); /* idle.lock */
+    bool idle_listed;                                      /* idle.lock */
+    uint32_t notified;                                     /* atomic: the futex word */
+    uint32_t polling;                                      /* atomic: asleep in epoll, not on the futex */
+    /* runtime.c */
+    pthread_t thread;
+    uint32_t exited; /* atomic, a futex word */
+    bool started;
+    void *fault_stack;
+    size_t fault_stack_size;
+};
+
+extern ptrdiff_t worker_tls_offset; /* where in a thread's TLS the pointer to its worker is */
+
+/** The calling thread's worker; NULL outside the workers. Not cached by compilers: a task changes threads where it waits. */
+static inline struct worker *
+worker_self(void)
+{
+    return *(struct worker **)(void *)(arch_thread_pointer() + worker_tls_offset);
+}
+
+static inline struct task *
+task_self(void)
+{
+    struct worker *w = worker_self();
+    return w ? w->current : NULL;
+}
+
+/** The body of a worker's thread: run tasks until the runtime stops. */
+void worker_main(struct worker *w);
+
+/** Make a task that waits or is new runnable; the caller has claimed it. From any thread. A task woken by a task goes to
+ *  the wake slot, a new one to the ring. */
+void sched_ready(struct task *t);
+void sched_start(struct task *t);
+/** The calling task stops until it is made ready; it is published already, so that may have happened. */
+void sched_park(struct task *self);
+/** Work is queued that the caller's own worker may not get to soon (see idle.c). */
+void idle_notify(void);
+
+#endif

@@ -1,0 +1,171 @@
+/* wg.c: wait groups.
+ *
+ * Idea        One word {count:32, waiters:32}. While nobody waits, add and done are one CAS. With waiters, the change to zero is made
+ *             under the lock, together with taking all waiters off the queue.
+ * Invariants  A waiter counts itself under the lock while the count is above zero; so the count cannot reach zero outside
+ *             the lock once somebody waits.
+ * No touch    The done() that ends the wait gives the lock back as its last touch, and a waiter always takes the lock before it
+ *             returns: the group may live on the waiter's stack. */
+#include "base/spinlock.h"
+#include "sched/park.h"
+#include "sched/runtime.h"
+
+#include <weft/wg.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define ONE_WAITER (UINT64_C(1) << 32)
+
+static int64_t
+count_of(uint64_t word)
+{
+    return (int64_t)(word & 0xffffffff);
+}
+
+static struct waitq *
+queue(weft_wg *g)
+{
+    return (struct waitq *)(void *)g->waiters_;
+}
+
+void
+weft_wg_init(weft_wg *g)
+{
+    *g = (weft_wg)WEFT_WG_INIT;
+}
+
+/** The count has come to zero under the lock: everyone goes. Unlocks. */
+static void
+release_all_and_unlock(weft_wg *g)
+{
+    struct waiter *list = NULL, **end = &list, *n;
+    while ((n = waitq_claim(queue(g)))) {
+        n->next = NULL;
+        *end = n;
+        end = &n->next;
+    }
+    a_store_rel(&g->word_, 0); /* [wg.word] */
+    spin_unlock(&g->lock_);
+    while ((n = list)) {
+        list = n->next; /* before it runs: its entry goes with its stack frame */
+        wait_ready(n->parker);
+    }
+}
+
+int
+weft_wg_add(weft_wg *g, int n)
+{
+    san_release(g);
+    uint64_t word = a_load_rlx(&g->word_); /* the CAS decides */
+    for (;;) {
+        int64_t count = count_of(word) + n;
+        if (count < 0)
+            return -EINVAL;
+        if (count > INT32_MAX)
+            return -EOVERFLOW;
+        if (count == 0 && word >= ONE_WAITER) {
+            spin_lock(&g->lock_);
+            word = a_load_rlx(&g->word_); /* others still change the count */
+            if (word >= ONE_WAITER && count_of(word) + n == 0 && a_cas_acq_rel(&g->word_, &word, word + (uint64_t)(int64_t)n)) { /* [wg.word] */
+                release_all_and_unlock(g);
+                return 0;
+            }
+            spin_unlock(&g->lock_);
+            continue;
+        }
+        if (a_cas_acq_rel(&g->word_, &word, word + (uint64_t)(int64_t)n)) /* [wg.word] */
+            return 0;
+    }
+}
+
+int
+weft_wg_done(weft_wg *g)
+{
+    return weft_wg_add(g, -1);
+}
+
+/** Count the caller among the waiters unless the count is zero. The lock is held. */
+static bool
+enter(weft_wg *g)
+{
+    uint64_t word = a_load_acq(&g->word_); /* [wg.word] */
+    while (count_of(word) != 0)
+        if (a_cas_acq_rel(&g->word_, &word, word + ONE_WAITER)) /* [wg.word] */
+            return true;
+    return false;
+}
+
+static void
+leave(weft_wg *g, struct waiter *me)
+{
+    spin_lock(&g->lock_);
+    if (me->linked) {
+        waitq_unlink(queue(g), me);
+        a_add_acq_rel(&g->word_, -ONE_WAITER); /* [wg.word] */
+    }
+    spin_unlock(&g->lock_);
+}
+
+int
+weft_wg_wait_until(weft_wg *g, weft_time deadline)
+{
+    int err = wait_check_deadline(deadline);
+    if (err)
+        return err;
+    if (wait_cancelled())
+        return -ECANCELED;
+    struct waiter me;
+    spin_lock(&g->lock_);
+    if (!enter(g)) {
+        spin_unlock(&g->lock_);
+        san_acquire(g);
+        return 0;
+    }
+    err = wait_begin(&me, &g->lock_, WAIT_WG, g, deadline);
+    if (err) {
+        a_add_acq_rel(&g->word_, -ONE_WAITER); /* [wg.word] */
+        spin_unlock(&g->lock_);
+        return err;
+    }
+    waitq_push(queue(g), &me);
+    spin_unlock(&g->lock_);
+    err = wait_park(&me, deadline);
+    leave(g, &me);
+    san_acquire(g);
+    return err;
+}
+
+int
+weft_wg_wait(weft_wg *g)
+{
+    return weft_wg_wait_until(g, WEFT_NEVER);
+}
+
+struct wg_task {
+    weft_wg *group;
+    weft_fn fn;
+    void *arg;
+};
+
+static int
+wg_task_main(void *arg)
+{
+    struct wg_task *t = arg;
+    int result = t->fn(t->arg);
+    weft_wg_done(t->group); /* counted by weft_wg_go(): cannot fail */
+    return result;
+}
+
+int
+weft_wg_go(weft_wg *g, weft_fn fn, void *arg)
+{
+    struct wg_task t = {g, fn, arg};
+    int err = weft_wg_add(g, 1);
+    if (err)
+        return err;
+    err = weft_go_copy(wg_task_main, &t, sizeof t);
+    if (err)
+        weft_wg_done(g); /* taken back: cannot fail */
+    return err;
+}
