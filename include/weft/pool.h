@@ -109,7 +109,8 @@ typedef int (*weft_pool_fn)(const void *in, void *out, void *user);
  *  n        workers; 0: weft_workers()
  *  Returns  0 when jobs was drained | the first negative value of fn | -EPIPE results was closed by another | -ENOMEM |
  *           as weft_go() | -ECANCELED the run ends
- *  Owner    the channels stay the caller's. After a failure jobs may hold values that nobody received.
+ *  Owner    the channels stay the caller's. After a failure jobs is closed, so that its senders do not wait for ever, and may
+ *           hold values that nobody received.
  *  Waits    until all workers have ended: call it in a task of its own to go on meanwhile */
 WEFT_API int weft_pool_run(weft_chan *jobs, weft_chan *results, unsigned n, weft_pool_fn fn, void *user) WEFT_MUST_CHECK;
 

@@ -73,8 +73,8 @@ WEFT_API int weft_process_wait(weft_process *p, weft_exit *end) WEFT_MUST_CHECK;
 /** weft_process_wait() until a deadline: also -ETIMEDOUT, -EINVAL. Returns, Waits: as there. */
 WEFT_API int weft_process_wait_until(weft_process *p, weft_exit *end, weft_time deadline) WEFT_MUST_CHECK;
 
-/** Send a signal to the child; with WEFT_PROCESS_GROUP to its whole group (also after the child itself was reaped, as
- *  long as the group has members and `group_alive` is not known to be false).
+/** Send a signal to the child; with WEFT_PROCESS_GROUP to its whole group. As long as the child is not reaped its number
+ *  and its group's cannot be taken by another process, so this never hits a stranger.
  *  Returns  0 | -ESRCH it has been reaped | what kill(2) fails with
  *  Waits    never */
 WEFT_API int weft_process_kill(weft_process *p, int signal);

@@ -39,6 +39,10 @@ WEFT_API int weft_wg_wait(weft_wg *g) WEFT_MUST_CHECK;
 /** weft_wg_wait() until a deadline: also -ETIMEDOUT, -EINVAL. Returns, Waits: as there. */
 WEFT_API int weft_wg_wait_until(weft_wg *g, weft_time deadline) WEFT_MUST_CHECK;
 
+/** Wait until the count is zero, whatever is cancelled: for cleanup. Cannot fail.
+ *  Returns  nothing   Waits  while the count is above zero */
+WEFT_API void weft_wg_hold(weft_wg *g);
+
 /** Add one, start fn(arg) as a task, and be done when it returns.
  *  Returns  as weft_go(); on failure the count is as before
  *  Waits    never */

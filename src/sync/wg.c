@@ -5,7 +5,7 @@
  * Invariants  A waiter counts itself under the lock while the count is above zero; so the count cannot reach zero outside
  *             the lock once somebody waits.
  * No touch    The done() that ends the wait gives the lock back as its last touch, and a waiter always takes the lock before it
- *             returns: the group may live on the waiter's stack. */
+ *             leaves early: the group may live on the waiter's stack. */
 #include "base/spinlock.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
@@ -107,22 +107,22 @@ leave(weft_wg *g, struct waiter *me)
     spin_unlock(&g->lock_);
 }
 
-int
-weft_wg_wait_until(weft_wg *g, weft_time deadline)
+/** Wait until the count is zero. `hold`: whatever is cancelled. */
+static int
+wait(weft_wg *g, weft_time deadline, bool hold)
 {
-    int err = wait_check_deadline(deadline);
-    if (err)
-        return err;
-    if (wait_cancelled())
-        return -ECANCELED;
     struct waiter me;
+    int err = 0;
     spin_lock(&g->lock_);
     if (!enter(g)) {
         spin_unlock(&g->lock_);
         san_acquire(g);
         return 0;
     }
-    err = wait_begin(&me, &g->lock_, WAIT_WG, g, deadline);
+    if (hold)
+        wait_begin_hold(&me, &g->lock_, WAIT_WG, g);
+    else
+        err = wait_begin(&me, &g->lock_, WAIT_WG, g, deadline);
     if (err) {
         a_add_acq_rel(&g->word_, -ONE_WAITER); /* [wg.word] */
         spin_unlock(&g->lock_);
@@ -131,9 +131,25 @@ weft_wg_wait_until(weft_wg *g, weft_time deadline)
     waitq_push(queue(g), &me);
     spin_unlock(&g->lock_);
     err = wait_park(&me, deadline);
-    leave(g, &me);
+    if (err)
+        leave(g, &me);
     san_acquire(g);
     return err;
+}
+
+int
+weft_wg_wait_until(weft_wg *g, weft_time deadline)
+{
+    int err = wait_check_deadline(deadline);
+    if (err)
+        return err;
+    return wait_cancelled() ? -ECANCELED : wait(g, deadline, false);
+}
+
+void
+weft_wg_hold(weft_wg *g)
+{
+    (void)wait(g, WEFT_NEVER, true); /* a hold wait has no way to fail */
 }
 
 int
