@@ -102,6 +102,10 @@ WEFT_API uint64_t weft_task_id(void);
 /** How many workers the runtime that runs has; 0 when none does.  Returns  the number   Waits  never */
 WEFT_API unsigned weft_workers(void);
 
+/** How many CPUs this process may use: by affinity and the cgroup's quota, at least 1. A runtime has as many workers unless
+ *  told otherwise.  Returns  the number   Waits  never */
+WEFT_API unsigned weft_cpus(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -55,6 +55,12 @@ weft_workers(void)
     return a_load_acq(&rt.state) == RUN_ON ? rt.n : 0; /* [runtime.on] */
 }
 
+unsigned
+weft_cpus(void)
+{
+    return os_cpu_count();
+}
+
 int
 runtime_check(void)
 {

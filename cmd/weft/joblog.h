@@ -1,0 +1,34 @@
+/* joblog.h: one line per ended job, and going on from there. The columns are GNU parallel's: Seq Host Starttime JobRuntime Send
+ * Receive Exitval Signal Command, separated by tabs; tab, newline and backslash in the command are \t \n \\. */
+#ifndef CMD_JOBLOG_H
+#define CMD_JOBLOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct log_row {
+    bool present, ok;
+    char *command; /* as in the file, escaped */
+};
+
+struct joblog {
+    int fd; /* -1: none */
+    struct log_row *rows; /* by Seq; what an earlier run has left */
+    uint64_t n_rows;      /* 1 + the highest Seq */
+    char message[512];
+};
+
+/** Open for appending, reading what is there when `resume`. 0, or -errno with message set. */
+int joblog_open(struct joblog *l, const char *path, bool resume);
+/** Append one line. 0 or -errno. */
+int joblog_add(struct joblog *l, uint64_t seq, double started, double seconds, uint64_t received, int code, int signal, const char *command);
+/** What an earlier run did with job seq; NULL: nothing. */
+const struct log_row *joblog_row(const struct joblog *l, uint64_t seq);
+/** Does the row's command equal this one? */
+bool joblog_same(const struct log_row *row, const char *command);
+void joblog_close(struct joblog *l);
+/** Parse one line, without its newline; it is changed. 0 or -EINVAL. Public for the fuzzer. */
+int joblog_parse(char *line, uint64_t *seq, struct log_row *row);
+
+#endif

@@ -1,0 +1,124 @@
+/* signals.c: what Ctrl-C and its kin do, and stopping in general.
+ *
+ *   INT, HUP     the first: start nothing more, let the running jobs end; the second: as TERM
+ *   TERM         TERM to every job, KILL after --kill-after
+ *   QUIT         KILL to every job at once
+ *   TSTP, CONT   stop every job and ourselves; go on */
+#include "run.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <weft/errno.h>
+
+void
+live_add(struct run *r, struct live *l)
+{
+    weft_mutex_hold(&r->lock);
+    l->prev = NULL;
+    l->next = r->live;
+    if (r->live)
+        r->live->prev = l;
+    r->live = l;
+    if (r->killing)
+        weft_process_kill(l->process, r->killing); /* it was being started when the others got theirs */
+    weft_mutex_unlock(&r->lock);
+}
+
+void
+live_remove(struct run *r, struct live *l)
+{
+    weft_mutex_hold(&r->lock);
+    if (l->prev)
+        l->prev->next = l->next;
+    else
+        r->live = l->next;
+    if (l->next)
+        l->next->prev = l->prev;
+    weft_mutex_unlock(&r->lock);
+}
+
+void
+run_signal(struct run *r, int signal)
+{
+    weft_mutex_hold(&r->lock);
+    for (struct live *l = r->live; l; l = l->next)
+        weft_process_kill(l->process, signal); /* -ESRCH: it has just ended */
+    weft_mutex_unlock(&r->lock);
+}
+
+/** The task that follows a TERM with a KILL. Cancelled by the end of the run, when all jobs have ended in time. */
+static int
+kill_later(void *arg)
+{
+    struct run *r = arg;
+    if (weft_sleep(r->options->kill_after) == 0)
+        run_stop(r, SIGKILL, -1);
+    return 0;
+}
+
+void
+run_stop(struct run *r, int signal, int code)
+{
+    weft_mutex_hold(&r->lock);
+    bool first = !r->stopping, first_kill = signal && !r->killing;
+    r->stopping = true;
+    if (code >= 0 && r->exit_code < 0)
+        r->exit_code = code;
+    if (signal && r->killing != SIGKILL)
+        r->killing = signal;
+    weft_mutex_unlock(&r->lock);
+    if (first) {
+        weft_chan_close(r->slots); /* who waits for a slot learns of it */
+        if (!r->options->list)
+            weft_fd_close(STDIN_FILENO); /* and so does who waits for input */
+    }
+    if (signal) {
+        run_signal(r, signal);
+        run_signal(r, SIGCONT); /* a stopped job would see it only later */
+    }
+    if (first_kill && signal == SIGTERM && weft_go(kill_later, r) != 0)
+        run_signal(r, SIGKILL); /* no memory for a task: do not leave them without an end */
+}
+
+static void
+stop_ourselves(struct run *r)
+{
+    run_signal(r, SIGTSTP);
+    raise(SIGSTOP); /* of the whole process; the next line runs after SIGCONT */
+    run_signal(r, SIGCONT);
+}
+
+static void
+handle(struct run *r, int signal)
+{
+    weft_mutex_hold(&r->lock);
+    bool again = r->stopping;
+    uint64_t running = 0;
+    for (struct live *l = r->live; l; l = l->next)
+        running++;
+    weft_mutex_unlock(&r->lock);
+    if (signal == SIGQUIT) {
+        run_stop(r, SIGKILL, 128 + SIGQUIT);
+    } else if (signal == SIGTERM || ((signal == SIGINT || signal == SIGHUP) && again)) {
+        run_stop(r, SIGTERM, 128 + signal);
+    } else if (signal == SIGINT || signal == SIGHUP) {
+        fprintf(stderr, "weft run: no more jobs are started; %llu running end by themselves, once more ends them now\n",
+            (unsigned long long)running);
+        run_stop(r, 0, 128 + signal);
+    } else if (signal == SIGTSTP) {
+        stop_ourselves(r);
+    }
+}
+
+int
+signals_main(void *arg)
+{
+    struct run *r = arg;
+    struct signalfd_siginfo info;
+    while (weft_fd_read(r->signals, &info, sizeof info, WEFT_NEVER) == (ssize_t)sizeof info)
+        handle(r, (int)info.ssi_signo);
+    return 0;
+}
