@@ -239,7 +239,7 @@ output_failed(struct run *r, int err)
         run_stop(r, SIGTERM, 141); /* whoever read has gone: nothing to say to nobody */
         return;
     }
-    if (err != -ECANCELED)
+    if (err != -ECANCELED && !stopping(r)) /* said once */
         fprintf(stderr, "weft run: writing the jobs' output: %s\n", strerror(-err));
     run_stop(r, SIGTERM, 125);
 }

@@ -233,9 +233,8 @@ one_job(struct run *r, struct batch *b, uint64_t seq, struct pacing *pacing)
         err = pace(r, &pacing->due, &pacing->earliest);
     if (go && !dry && !err && !stopping(r)) {
         weft_mutex_hold(&r->lock);
-        uint64_t nth = ++r->begun;
+        r->begun++;
         weft_mutex_unlock(&r->lock);
-        (void)nth;
         return launch(r, seq, (unsigned)slot, &command, tag);
     }
     if (!dry)
@@ -276,7 +275,7 @@ feed(struct run *r)
     if (rc < 0 && !stopping(r)) {
         if (*in.message)
             fprintf(stderr, "weft run: %s\n", in.message);
-        else
+        else if (rc != -EPIPE) /* whoever read has gone */
             own_error("starting jobs", rc);
         run_stop(r, 0, rc == -EPIPE ? 141 : 125);
     }

@@ -34,9 +34,9 @@ struct template {
 };
 
 static int
-fail(char message[256], int err, const char *format, const char *what, size_t column)
+fail(char message[256], int err, const char *text)
 {
-    snprintf(message, 256, format, what, column);
+    snprintf(message, 256, "%s", text);
     return err;
 }
 
@@ -115,8 +115,9 @@ compile_word(struct word *w, const char *s, const char *replace, struct shellsca
             const char *why = scan ? shellscan_refuses(scan, &number_only) : NULL;
             if (why) {
                 text_fini(&text);
-                return fail(message, -EINVAL, "--shell: the placeholder %s (column %zu) cannot be quoted safely there; use \"$1\" instead",
-                    why, (size_t)(s - begin) + 1);
+                snprintf(message, 256, "--shell: the placeholder %s (column %zu) cannot be quoted safely there; use \"$1\" instead", why,
+                    (size_t)(s - begin) + 1);
+                return -EINVAL;
             }
             ok = add_text(w, &text) && add_part(w, (struct part){.kind = kind, .nth = nth, .number_only = number_only});
             if (scan)
@@ -135,7 +136,7 @@ compile_word(struct word *w, const char *s, const char *replace, struct shellsca
     }
     ok = ok && add_text(w, &text);
     text_fini(&text);
-    return ok ? 0 : fail(message, -ENOMEM, "out of memory%s", "", 0);
+    return ok ? 0 : fail(message, -ENOMEM, "out of memory");
 }
 
 static bool
@@ -155,7 +156,7 @@ check_many(const struct template *t, uint64_t per_job, char message[256])
     for (size_t i = 0; per_job > 1 && i < t->n; i++)
         for (size_t k = 0; k < t->words[i].n; k++)
             if (is_value(t->words[i].parts[k].kind) && t->words[i].n > 1 && !t->shell)
-                return fail(message, -EINVAL, "with -n above 1, %s must be a word of its own; {1}, {2} name single values", "{}", 0);
+                return fail(message, -EINVAL, "with -n above 1, {} must be a word of its own; {1}, {2} name single values");
     return 0;
 }
 
@@ -165,11 +166,11 @@ template_new(struct template **out, char *const *words, size_t n, const char *re
     struct template *t = calloc(1, sizeof *t);
     int err = 0;
     if (!t || !(t->words = calloc(n + 1, sizeof *t->words)))
-        err = fail(message, -ENOMEM, "out of memory%s", "", 0);
+        err = fail(message, -ENOMEM, "out of memory");
     for (; !err && t->n < n; t->n++)
         err = compile_word(&t->words[t->n], words[t->n], replace, NULL, message);
     if (!err && !has_placeholder(t))
-        err = add_part(&t->words[t->n++], (struct part){.kind = VALUE}) ? 0 : fail(message, -ENOMEM, "out of memory%s", "", 0);
+        err = add_part(&t->words[t->n++], (struct part){.kind = VALUE}) ? 0 : fail(message, -ENOMEM, "out of memory");
     if (!err)
         err = check_many(t, per_job, message);
     if (err)
@@ -187,7 +188,7 @@ template_new_shell(struct template **out, const char *text, const char *replace,
     struct shellscan scan = {0};
     int err = 0;
     if (!t || !(t->words = calloc(1, sizeof *t->words)))
-        err = fail(message, -ENOMEM, "out of memory%s", "", 0);
+        err = fail(message, -ENOMEM, "out of memory");
     if (!err) {
         t->shell = true;
         t->n = 1;

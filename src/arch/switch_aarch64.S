@@ -103,5 +103,6 @@ arch_make:                              /* x0: void *top, x1: entry, x2: arg */
 	.cfi_endproc
 	.size	arch_make, .-arch_make
 
-	.section .note.GNU-stack,"",%progbits
 #endif
+
+	.section .note.GNU-stack,"",%progbits

@@ -124,5 +124,6 @@ arch_make:                              /* rdi: void *top, rsi: entry, rdx: arg 
 	.cfi_endproc
 	.size	arch_make, .-arch_make
 
-	.section .note.GNU-stack,"",@progbits
 #endif
+
+	.section .note.GNU-stack,"",@progbits

@@ -1,0 +1,145 @@
+/* stack_contract.c: stacks: overflow is caught and named, classes hold what they say, guards survive reuse. */
+#include "support/check.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <weft/errno.h>
+
+static __attribute__((noinline)) int
+deep(int n)
+{
+    volatile char frame[512];
+    frame[0] = (char)n;
+    return n <= 0 ? frame[0] : deep(n - 1) + frame[0];
+}
+
+static int
+overflows(void *arg)
+{
+    (void)arg;
+    return deep(1 << 30);
+}
+
+static int
+uses(void *arg)
+{
+    deep((int)(*(size_t *)arg / 2 / 700)); /* half of the stack, frames of up to 700 bytes */
+    return 0;
+}
+
+static int
+run_one(void *arg)
+{
+    const size_t *size = arg;
+    weft_task *t;
+    CHECK_INT(weft_task_new(&t, &(weft_attr){.name = "deep", .stack_size = *size}, overflows, NULL), ==, 0);
+    CHECK_INT(weft_task_wait(t, NULL), ==, 0);
+    return 0;
+}
+
+/** Overflow a stack of that size in a child; the message goes to text. */
+static int
+overflow_in_child(size_t size, char *text, size_t n)
+{
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(fds[1], 2);
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+        weft_run(run_one, &size);
+        _exit(0);
+    }
+    close(fds[1]);
+    size_t have = 0;
+    ssize_t got;
+    while ((got = read(fds[0], text + have, n - 1 - have)) > 0)
+        have += (size_t)got;
+    text[have] = '\0';
+    close(fds[0]);
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+static void
+an_overflow_is_named(void **state)
+{
+    static const struct {
+        size_t size;
+        const char *text;
+    } rows[] = {{65536, "'deep' overflowed its 64 KiB stack"}, {262144, "'deep' overflowed its 256 KiB stack"},
+        {1 << 20, "'deep' overflowed its 1024 KiB stack"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[8192];
+        int status = overflow_in_child(rows[i].size, text, sizeof text);
+        if (!strstr(text, rows[i].text))
+            print_error("row %zu said: %s\n", i, text);
+        assert_non_null(strstr(text, rows[i].text));
+        assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) != 0); /* ASan exits instead */
+    }
+}
+
+static int
+all_classes(void *arg)
+{
+    static size_t sizes[] = {65536, 262144, 1 << 20, 8 << 20};
+    (void)arg;
+    for (int round = 0; round < 3; round++)
+        for (size_t i = 0; i < 4; i++) {
+            weft_task *t;
+            CHECK_INT(weft_task_new(&t, &(weft_attr){.stack_size = sizes[i]}, uses, &sizes[i]), ==, 0);
+            CHECK_INT(weft_task_wait(t, NULL), ==, 0);
+            weft_task_free(t);
+        }
+    return 0;
+}
+
+static void
+classes_hold_their_size(void **state) { (void)state; in_run(all_classes, NULL); }
+
+static int
+parked(void *arg)
+{
+    int rc = weft_chan_recv(arg, NULL);
+    CHECK_INT(rc, ==, -EPIPE);
+    return 0;
+}
+
+static int
+many_parked(void *arg)
+{
+    long n = scaled(20000);
+    weft_chan *c = weft_chan_new(0, 0);
+    (void)arg;
+    for (int round = 0; round < 2; round++) { /* the second round reuses the stacks */
+        weft_wg g = WEFT_WG_INIT;
+        for (long i = 0; i < n; i++)
+            CHECK_INT(weft_wg_go(&g, parked, c), ==, 0);
+        weft_chan_close(c);
+        CHECK_INT(weft_wg_wait(&g), ==, 0);
+        weft_chan_free(c);
+        c = weft_chan_new(0, 0);
+    }
+    weft_chan_free(c);
+    return 0;
+}
+
+static void
+stacks_are_reused(void **state) { (void)state; in_run(many_parked, NULL); }
+
+int
+main(void)
+{
+    const struct CMUnitTest all[] = {cmocka_unit_test(an_overflow_is_named), cmocka_unit_test(classes_hold_their_size),
+        cmocka_unit_test(stacks_are_reused)};
+    const struct CMUnitTest no_overflow[] = {cmocka_unit_test(classes_hold_their_size), cmocka_unit_test(stacks_are_reused)};
+    if (env_or("WEFT_TEST_SCALE", 100) < 100) /* sanitizers and Valgrind have their own idea of an overflow */
+        return cmocka_run_group_tests(no_overflow, NULL, NULL);
+    return cmocka_run_group_tests(all, NULL, NULL);
+}
