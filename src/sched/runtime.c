@@ -243,14 +243,12 @@ workers_free(bool keep)
 }
 
 static int
-workers_start(void)
+workers_start(unsigned n)
 {
-    for (unsigned i = 0; i < rt.n; i++) {
-        rt.workers[i] = worker_new(i);
-        if (!rt.workers[i]) {
-            rt.n = i;
+    for (; rt.n < n; rt.n++) {
+        rt.workers[rt.n] = worker_new(rt.n);
+        if (!rt.workers[rt.n])
             return -ENOMEM;
-        }
     }
     idle_init(rt.n);
     for (unsigned i = 0; i < rt.n; i++) {
@@ -412,7 +410,6 @@ start(const weft_config *c, weft_fn fn, void *arg)
     if (!atfork_installed && os_thread_atfork(in_forked_child) == 0)
         atfork_installed = true;
     reset();
-    rt.n = c->workers;
     rt.max_tasks = c->max_tasks;
     rt.stack_class = (unsigned)stack_class_of(c->stack_size);
     rt.membarrier = os_membarrier_init();
@@ -427,7 +424,7 @@ start(const weft_config *c, weft_fn fn, void *arg)
         rt.foreign_id = 1;
         rt.foreign_spawned = 1;
         rt.main_task = t;
-        err = workers_start();
+        err = workers_start(c->workers);
     }
     if (err) {
         workers_stop(INT64_MAX);

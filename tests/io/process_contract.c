@@ -7,6 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC 4
+#endif
+
 #include <weft/errno.h>
 
 static weft_process *
@@ -138,6 +142,7 @@ static void many_at_once(void **state) { (void)state; in_run(many, NULL); }
 int
 main(void)
 {
+    close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* what whoever started us left open is not weft's doing */
     const struct CMUnitTest tests[] = {cmocka_unit_test(exit_codes_and_signals), cmocka_unit_test(what_cannot_start_says_why),
         cmocka_unit_test(pipes_cwd_env_and_no_other_fd), cmocka_unit_test(a_group_dies_whole), cmocka_unit_test(many_at_once)};
     return cmocka_run_group_tests(tests, NULL, NULL);
