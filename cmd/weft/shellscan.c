@@ -1,6 +1,7 @@
 /* shellscan.c: the states of shellscan.h. */
 #include "shellscan.h"
 
+#include <ctype.h>
 #include <string.h>
 
 static enum scan_state
@@ -24,60 +25,103 @@ enter(struct shellscan *s, enum scan_state state)
 static void
 leave(struct shellscan *s)
 {
+    s->in_word = top(s) != SCAN_COMMENT; /* ''#x is a word, not a comment */
     if (s->depth)
         s->depth--;
 }
 
-/** Characters that mean the same in plain text, $( ) and arithmetic. */
+/** What means the same in plain text, in $( ) and in ${ }. */
 static void
 step_open(struct shellscan *s, char c)
 {
-    if (c == '\'') {
-        if (s->before == '$')
-            s->lost = true; /* $'...': bash and dash disagree on where it ends */
+    if (c == '\'')
         enter(s, SCAN_SINGLE);
-    } else if (c == '"') {
+    else if (c == '"')
         enter(s, SCAN_DOUBLE);
+    else if (c == '`')
+        enter(s, SCAN_BACKTICK);
+    else if (c == '{' && s->before == '$')
+        enter(s, SCAN_BRACE);
+    else if (c == '(' && s->before == '$')
+        enter(s, SCAN_PAREN);
+    if (s->before == '$' && (c == '\'' || c == '['))
+        s->lost = true; /* $'...' and $[ ]: bash has them, dash has not */
+    if (c == '<' && s->before == '<')
+        s->lost = true; /* a here-document */
+}
+
+/** Shells differ inside $(( )): to dash quotes are plain characters there, and what turns out to be a subshell is read again as
+ *  commands by bash. So anything but numbers, names, operators and parentheses ends what we claim to know. */
+static void
+step_arith(struct shellscan *s, char c)
+{
+    if (s->closing && c != ')')
+        s->lost = true; /* a single ): these were subshells, not arithmetic */
+    if (c == '(') {
+        s->parens[s->depth]++;
+    } else if (c == ')' && s->parens[s->depth]) {
+        s->parens[s->depth]--;
+    } else if (c == ')' && s->closing) {
+        s->closing = false;
+        leave(s);
+    } else if (c == ')') {
+        s->closing = true;
+    } else if (c == '\'' || c == '"' || c == '#' || c == ';' || c == '\\' || c == '[') {
+        s->lost = true;
     } else if (c == '`') {
         enter(s, SCAN_BACKTICK);
     } else if (c == '{' && s->before == '$') {
         enter(s, SCAN_BRACE);
-    } else if (c == '(' && s->before == '(' && top(s) == SCAN_PAREN && s->before2 == '$') {
-        s->stack[s->depth] = SCAN_ARITH;
-    } else if (c == '(' && s->before == '$') {
-        enter(s, SCAN_PAREN);
-    } else if (c == '(' && s->before == '(' && top(s) != SCAN_ARITH) {
-        enter(s, SCAN_ARITH); /* (( )): arithmetic in bash, and what is arithmetic anywhere is held to numbers */
-    } else if (c == '<' && s->before == '<' && top(s) != SCAN_ARITH) {
-        s->lost = true; /* a here-document */
     }
 }
 
+/** The parentheses of plain text and $( ). */
 static void
-step_arith(struct shellscan *s, char c)
+step_paren(struct shellscan *s, char c)
 {
-    if (c == '(')
+    bool inner = top(s) == SCAN_PAREN;
+    if (c == '(' && s->before == '(') { /* $(( )), or (( )), which is arithmetic in bash and held to numbers everywhere */
+        if (inner && s->before2 == '$') {
+            s->stack[s->depth] = SCAN_ARITH;
+            return;
+        }
+        if (inner && s->parens[s->depth])
+            s->parens[s->depth]--;
+        enter(s, SCAN_ARITH);
+    } else if (c == '(' && inner) {
         s->parens[s->depth]++;
-    else if (c == ')' && s->parens[s->depth])
+    } else if (c == ')' && inner && s->parens[s->depth]) {
         s->parens[s->depth]--;
-    else if (c == ')' && s->before == ')')
+    } else if (c == ')' && inner) {
         leave(s);
-    else if (c != ')')
-        step_open(s, c);
+    }
+}
+
+/** Has the word `case` just ended? Its patterns end in ) without a ( before. */
+static bool
+after_case(const struct shellscan *s)
+{
+    char before = (char)(s->recent >> 32);
+    return (uint32_t)s->recent == 0x63617365u && !isalnum((unsigned char)before) && before != '_';
 }
 
 static void
 step_plain(struct shellscan *s, char c)
 {
+    size_t depth = s->depth;
+    if (top(s) == SCAN_PAREN && after_case(s))
+        s->lost = true;
+    if (c == '#' && s->before == ')')
+        s->lost = true; /* behind $( ) it goes on with a word, behind ( ) it is a comment, behind (( )) who knows */
     if (c == '#' && !s->in_word) {
         enter(s, SCAN_COMMENT);
         return;
     }
-    if (c == ')' && top(s) == SCAN_PAREN)
-        leave(s);
+    if ((c == '(' && s->before != '$') || c == ')')
+        step_paren(s, c);
     else
         step_open(s, c);
-    if (top(s) == SCAN_PLAIN || top(s) == SCAN_PAREN)
+    if (s->depth == depth && (top(s) == SCAN_PLAIN || top(s) == SCAN_PAREN))
         s->in_word = !strchr(" \t\n;&|()<>", c);
 }
 
@@ -92,46 +136,66 @@ step_double(struct shellscan *s, char c)
         enter(s, SCAN_BRACE);
     else if (c == '(' && s->before == '$')
         enter(s, SCAN_PAREN);
+    else if (c == '[' && s->before == '$')
+        s->lost = true;
 }
 
 static void
 step_brace(struct shellscan *s, char c)
 {
-    if (c == '}')
+    if (c == '\'' || c == '"' || (s->before == '{' && strchr(" \t\n|", c)))
+        s->lost = true; /* quotes in ${ } depend on the quotes around it; ${ cmd; } is new in bash */
+    else if (c == '}')
         leave(s);
-    else
+    else if (c != '(' || s->before == '$')
         step_open(s, c);
+}
+
+static void
+step(struct shellscan *s, char c)
+{
+    switch (top(s)) {
+    case SCAN_PLAIN:
+    case SCAN_PAREN: step_plain(s, c); break;
+    case SCAN_DOUBLE: step_double(s, c); break;
+    case SCAN_BRACE: step_brace(s, c); break;
+    case SCAN_ARITH: step_arith(s, c); break;
+    case SCAN_SINGLE:
+        if (c == '\'')
+            leave(s);
+        break;
+    case SCAN_BACKTICK:
+        if (c == '`')
+            leave(s);
+        break;
+    case SCAN_COMMENT:
+        if (c == '\n')
+            leave(s);
+        break;
+    }
 }
 
 void
 shellscan_step(struct shellscan *s, char c)
 {
-    enum scan_state state = top(s);
-    bool escaping = c == '\\' && !s->escaped && state != SCAN_SINGLE && state != SCAN_COMMENT;
     if (s->escaped) {
         s->escaped = false;
+        if (c == '\n') /* the shell takes the two away before it looks */
+            return;
         s->in_word = true;
         s->before = s->before2 = '\0';
+        s->recent = 0;
+        s->lost = s->lost || top(s) == SCAN_ARITH;
         return;
     }
-    if (escaping)
+    if (c == '\\' && top(s) != SCAN_SINGLE && top(s) != SCAN_COMMENT) {
         s->escaped = true;
-    else if (state == SCAN_SINGLE && c == '\'')
-        leave(s);
-    else if (state == SCAN_COMMENT && c == '\n')
-        leave(s);
-    else if (state == SCAN_BACKTICK && c == '`')
-        leave(s);
-    else if (state == SCAN_DOUBLE)
-        step_double(s, c);
-    else if (state == SCAN_BRACE)
-        step_brace(s, c);
-    else if (state == SCAN_ARITH)
-        step_arith(s, c);
-    else if (state == SCAN_PLAIN || state == SCAN_PAREN)
-        step_plain(s, c);
+        return;
+    }
+    step(s, c);
     s->before2 = s->before;
-    s->before = c;
+    s->before = c == '$' && s->before == '$' ? '\0' : c; /* $$ is whole: $$( opens nothing */
+    s->recent = s->recent << 8 | (unsigned char)c;
 }
 
 const char *
@@ -147,7 +211,7 @@ shellscan_refuses(const struct shellscan *s, bool *number_only)
             return where[s->stack[i]];
     }
     if (s->lost)
-        return "after a here-document or $'...'";
+        return "behind a here-document, $'...', $[ ], quotes inside ${ } or $(( )), or case inside $( )";
     if (s->escaped)
         return "behind a backslash";
     if (s->before == '$')

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { SCAN_DEPTH = 32 };
 
@@ -16,11 +17,12 @@ enum scan_state { SCAN_PLAIN, SCAN_SINGLE, SCAN_DOUBLE, SCAN_BACKTICK, SCAN_BRAC
 struct shellscan {
     enum scan_state stack[SCAN_DEPTH]; /* stack[depth] is the innermost; stack[0] is plain */
     size_t depth;
-    size_t parens[SCAN_DEPTH]; /* open ( inside an arithmetic expression */
-    char before, before2;      /* the two characters before, 0 when they were escaped */
+    size_t parens[SCAN_DEPTH]; /* open ( inside $( ) or an arithmetic expression */
+    char before, before2;      /* the two characters before, 0 when they were escaped or are a whole $$ */
+    uint64_t recent;           /* the last eight characters, to see the word `case` */
     bool escaped;
-    bool lost; /* a here-document, $'...' or too deep: no placeholder from here on */
-    bool in_word;
+    bool lost; /* shells disagree on what follows, or it is too deep: no placeholder from here on */
+    bool in_word, closing; /* closing: a ) has been seen that must be the first of )) */
 };
 
 void shellscan_step(struct shellscan *s, char c);

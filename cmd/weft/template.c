@@ -18,6 +18,7 @@ enum kind { TEXT, VALUE, NO_EXT, BASE, DIR, BASE_NO_EXT, SEQ, SLOT, NTH };
 struct part {
     enum kind kind;
     bool number_only; /* shell form: stands in $(( )) */
+    bool redirect;    /* shell form: stands before < or >, where a bare number would name a descriptor */
     size_t nth;
     char *text; /* TEXT */
 };
@@ -119,7 +120,8 @@ compile_word(struct word *w, const char *s, const char *replace, struct shellsca
                     (size_t)(s - begin) + 1);
                 return -EINVAL;
             }
-            ok = add_text(w, &text) && add_part(w, (struct part){.kind = kind, .nth = nth, .number_only = number_only});
+            ok = add_text(w, &text) && add_part(w, (struct part){.kind = kind, .nth = nth, .number_only = number_only,
+                .redirect = s[len] == '<' || s[len] == '>'});
             if (scan)
                 shellscan_step(scan, 'x'); /* to the shell it is part of a word */
             s += len;
@@ -132,6 +134,8 @@ compile_word(struct word *w, const char *s, const char *replace, struct shellsca
             text_add(&text, s, 1);
         if (scan)
             shellscan_step(scan, *s);
+        if (scan && literal)
+            shellscan_step(scan, '}');
         s += literal ? 4 : 1;
     }
     ok = ok && add_text(w, &text);
@@ -261,6 +265,8 @@ put_value(struct text *t, const struct part *p, const char *value, bool shell)
     int err = 0;
     if (p->number_only && !is_number(s))
         err = -EDOM;
+    else if (shell && p->redirect && is_number(s))
+        text_printf(t, "'%s'", s);
     else if (shell)
         text_quote(t, s);
     else

@@ -54,11 +54,23 @@ text_printf(struct text *t, const char *format, ...)
     t->n += (size_t)n;
 }
 
+/** Words that a shell would take for its own where a command may stand. */
+static bool
+is_reserved(const char *word)
+{
+    static const char *const words[] = {"case", "coproc", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if", "in",
+        "select", "then", "time", "until", "while"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(word, words[i]) == 0)
+            return true;
+    return false;
+}
+
 void
 text_quote(struct text *t, const char *word)
 {
     static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_/.,:+%@-";
-    if (*word && word[strspn(word, safe)] == '\0') {
+    if (*word && word[strspn(word, safe)] == '\0' && !is_reserved(word)) {
         text_puts(t, word);
         return;
     }

@@ -51,7 +51,7 @@ typedef struct weft_task weft_task;
  *  Waits    until fn has returned and the other tasks have ended or `.grace` is over */
 WEFT_API int weft_run(weft_fn fn, void *arg);
 
-/** weft_run() with a configuration, which may be NULL. Also -EINVAL: a field has no such value. */
+/** weft_run() with a configuration, which may be NULL. Returns, Waits: as there; also -EINVAL: a field has no such value. */
 WEFT_API int weft_run_with(const weft_config *config, weft_fn fn, void *arg);
 
 /** Start fn(arg) as a task. Its result is dropped; what arg points to must outlive it.

@@ -111,14 +111,14 @@ weft_chan_new(size_t elem_size, size_t capacity)
 weft_chan *
 weft_chan_ref(weft_chan *c)
 {
-    a_add_rlx(&c->refs, 1); /* the caller holds one, so it cannot go meanwhile */
+    a_add_rlx(&c->refs, 1); /* relaxed: the caller holds one, so it cannot go meanwhile */
     return c;
 }
 
 void
 weft_chan_free(weft_chan *c)
 {
-    if (!c || a_sub_acq_rel(&c->refs, 1) != 1) /* [chan.refs] */
+    if (!c || a_sub_acq_rel(&c->refs, 1) != 1) /* acq_rel: every user's last touch comes before the free */
         return;
     weft_chan_close(c);
     while (c->drop && c->count) {

@@ -26,7 +26,7 @@ task_init(struct task *t, weft_fn fn, void *arg, const char *name, unsigned stac
         memcpy(t->name, name, n);
         t->name[n] = '\0';
     }
-    a_store_rel(&t->life, TASK_NEW); /* [task.life] */
+    a_store_rlx(&t->life, TASK_NEW); /* travels with the run queue; else only reports look */
 }
 
 static uint64_t

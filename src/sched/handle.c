@@ -21,7 +21,7 @@ struct weft_task {
 void
 handle_unref(struct weft_task *h)
 {
-    if (a_sub_acq_rel(&h->refs, 1) == 1) /* [handle.refs] */
+    if (a_sub_acq_rel(&h->refs, 1) == 1) /* acq_rel: the other side's last touch comes before the free */
         free(h);
 }
 
