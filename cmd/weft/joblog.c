@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 static const char header[] = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand";
-#define SEQ_MAX ((uint64_t)1 << 32)
 
 static void
 escape(struct text *t, const char *s)
@@ -55,41 +54,76 @@ skip_column(char **p)
 }
 
 int
-joblog_parse(char *line, uint64_t *seq, struct log_row *row)
+joblog_parse(char *line, struct log_row *row)
 {
     long long n, code, signal;
-    if (!number(&line, &n) || n < 1 || (uint64_t)n >= SEQ_MAX)
+    if (!number(&line, &n) || n < 1)
         return -EINVAL;
     for (int column = 0; column < 5; column++) /* Host to Receive */
         if (!skip_column(&line))
             return -EINVAL;
     if (!number(&line, &code) || !number(&line, &signal))
         return -EINVAL;
-    *seq = (uint64_t)n;
-    *row = (struct log_row){true, code == 0 && signal == 0, strdup(line)};
+    *row = (struct log_row){(uint64_t)n, code == 0 && signal == 0, strdup(line)};
     return row->command ? 0 : -ENOMEM;
 }
 
 static int
-keep(struct joblog *l, uint64_t seq, struct log_row row)
+keep(struct joblog *l, struct log_row row)
 {
-    if (seq >= l->n_rows) {
-        uint64_t n = seq + seq / 2 + 64;
-        struct log_row *rows = realloc(l->rows, n * sizeof *rows);
-        if (!rows)
+    if (l->n_rows == l->cap_rows) {
+        size_t cap = l->cap_rows ? l->cap_rows * 2 : 64;
+        struct log_row *rows = realloc(l->rows, cap * sizeof *rows);
+        if (!rows) {
+            free(row.command);
             return -ENOMEM;
-        memset(rows + l->n_rows, 0, (n - l->n_rows) * sizeof *rows);
+        }
         l->rows = rows;
-        l->n_rows = n;
+        l->cap_rows = cap;
     }
-    free(l->rows[seq].command);
-    l->rows[seq] = row; /* a later line of the same job counts */
+    l->rows[l->n_rows++] = row;
     return 0;
 }
 
-/** Read all rows; *good is where the last whole line ends. */
 static int
-read_rows(struct joblog *l, const char *path, FILE *f, off_t *good)
+by_seq(const void *a, const void *b)
+{
+    const struct log_row *x = a, *y = b;
+    return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+/** Sort by Seq and keep, of several lines of one job, the last: so the sort must be stable, which qsort(3) does not promise. */
+static int
+sort_rows(struct joblog *l)
+{
+    size_t n = l->n_rows, kept = 0;
+    struct log_row *sorted = n ? calloc(n, sizeof *sorted) : NULL, *from = l->rows, *to = sorted;
+    if (n && !sorted)
+        return -ENOMEM;
+    for (size_t width = 1; width < n; width *= 2) { /* a merge sort: stable */
+        for (size_t at = 0; at < n; at += 2 * width) {
+            size_t mid = at + width < n ? at + width : n, end = mid + width < n ? mid + width : n, i = at, k = mid;
+            for (size_t out = at; out < end; out++)
+                to[out] = i < mid && (k == end || by_seq(&from[i], &from[k]) <= 0) ? from[i++] : from[k++];
+        }
+        struct log_row *other = from;
+        from = to;
+        to = other;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (kept && from[kept - 1].seq == from[i].seq)
+            free(from[--kept].command);
+        from[kept++] = from[i];
+    }
+    free(to);
+    l->rows = from;
+    l->n_rows = kept;
+    return 0;
+}
+
+/** Read all rows; `resume` keeps them. *good is where the last whole line ends. */
+static int
+read_rows(struct joblog *l, const char *path, FILE *f, bool resume, off_t *good)
 {
     char *line = NULL;
     size_t cap = 0, row_number = 0;
@@ -98,19 +132,22 @@ read_rows(struct joblog *l, const char *path, FILE *f, off_t *good)
     while (!err && (n = getline(&line, &cap, f)) > 0 && line[n - 1] == '\n') {
         *good += n;
         line[n - 1] = '\0';
-        if (row_number++ == 0 && strcmp(line, header) == 0)
+        if ((row_number++ == 0 && strcmp(line, header) == 0) || !resume)
             continue;
-        uint64_t seq;
         struct log_row row;
-        err = strlen(line) == (size_t)n - 1 ? joblog_parse(line, &seq, &row) : -EINVAL;
+        err = strlen(line) == (size_t)n - 1 ? joblog_parse(line, &row) : -EINVAL;
         if (!err)
-            err = keep(l, seq, row);
+            err = keep(l, row);
         if (err == -EINVAL)
             snprintf(l->message, sizeof l->message, "%s: row %zu is not a job log's; mend or remove it", path, row_number);
-        else if (err)
-            snprintf(l->message, sizeof l->message, "%s: out of memory", path);
     }
+    if (!err && ferror(f))
+        err = -EIO;
     free(line);
+    if (!err)
+        err = sort_rows(l);
+    if (err == -ENOMEM || err == -EIO)
+        snprintf(l->message, sizeof l->message, "%s: %s", path, strerror(-err));
     return err;
 }
 
@@ -118,38 +155,51 @@ static int
 system_failed(struct joblog *l, const char *path)
 {
     int err = -errno;
-    snprintf(l->message, sizeof l->message, "%s: %s", path, strerror(errno));
+    snprintf(l->message, sizeof l->message, "%s: %s", path, err == -ELOOP ? "is a symbolic link; name the file itself" : strerror(-err));
+    return err;
+}
+
+/** Look at what is there: through the descriptor that is open, since the name may mean another file by now. */
+static int
+take_over(struct joblog *l, const char *path, bool resume, off_t size)
+{
+    off_t good = 0;
+    int copy = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+    FILE *f = copy < 0 ? NULL : fdopen(copy, "r");
+    if (!f) {
+        int err = system_failed(l, path);
+        if (copy >= 0)
+            close(copy);
+        return err;
+    }
+    int err = read_rows(l, path, f, resume, &good);
+    fclose(f);
+    if (!err && good < size && ftruncate(l->fd, good) != 0)
+        err = system_failed(l, path);
     return err;
 }
 
 int
 joblog_open(struct joblog *l, const char *path, bool resume)
 {
-    off_t good = 0;
-    *l = (struct joblog){.fd = -1};
-    int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return system_failed(l, path);
-    l->fd = fd;
-    if (resume) {
-        FILE *f = fopen(path, "re");
-        if (!f)
-            return system_failed(l, path);
-        int err = read_rows(l, path, f, &good);
-        fclose(f);
-        if (err)
-            return err;
-        if (ftruncate(fd, good) != 0) /* an unfinished last line */
-            return system_failed(l, path);
-    }
     struct stat st;
-    if (fstat(fd, &st) != 0)
+    *l = (struct joblog){.fd = -1};
+    l->fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (l->fd < 0 || fstat(l->fd, &st) != 0)
         return system_failed(l, path);
+    if (S_ISREG(st.st_mode) && st.st_size > 0) { /* a pipe or terminal holds nothing to look at */
+        int err = take_over(l, path, resume, st.st_size);
+        if (err || fstat(l->fd, &st) != 0)
+            return err ? err : system_failed(l, path);
+    }
     if (st.st_size > 0)
         return 0;
     struct text t = {0};
     text_printf(&t, "%s\n", header);
-    int err = t.failed ? -ENOMEM : write(fd, t.p, t.n) == (ssize_t)t.n ? 0 : system_failed(l, path);
+    ssize_t n = t.failed ? -1 : write(l->fd, t.p, t.n);
+    int err = t.failed ? -ENOMEM : n == (ssize_t)t.n ? 0 : n < 0 ? system_failed(l, path) : -ENOSPC;
+    if (err == -ENOMEM || err == -ENOSPC)
+        snprintf(l->message, sizeof l->message, "%s: %s", path, strerror(-err));
     text_fini(&t);
     return err;
 }
@@ -172,7 +222,8 @@ joblog_add(struct joblog *l, uint64_t seq, double started, double seconds, uint6
 const struct log_row *
 joblog_row(const struct joblog *l, uint64_t seq)
 {
-    return seq < l->n_rows && l->rows[seq].present ? &l->rows[seq] : NULL;
+    struct log_row wanted = {.seq = seq};
+    return l->n_rows ? bsearch(&wanted, l->rows, l->n_rows, sizeof *l->rows, by_seq) : NULL;
 }
 
 bool
@@ -188,7 +239,7 @@ joblog_same(const struct log_row *row, const char *command)
 void
 joblog_close(struct joblog *l)
 {
-    for (uint64_t i = 0; i < l->n_rows; i++)
+    for (size_t i = 0; i < l->n_rows; i++)
         free(l->rows[i].command);
     free(l->rows);
     if (l->fd >= 0)

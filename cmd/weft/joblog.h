@@ -8,18 +8,19 @@
 #include <stdint.h>
 
 struct log_row {
-    bool present, ok;
+    uint64_t seq;
+    bool ok;
     char *command; /* as in the file, escaped */
 };
 
 struct joblog {
     int fd; /* -1: none */
-    struct log_row *rows; /* by Seq; what an earlier run has left */
-    uint64_t n_rows;      /* 1 + the highest Seq */
+    struct log_row *rows; /* what an earlier run has left: as many as the file has lines, by Seq, one each */
+    size_t n_rows, cap_rows;
     char message[512];
 };
 
-/** Open for appending, reading what is there when `resume`. 0, or -errno with message set. */
+/** Open for appending, reading what is there when `resume`. An unfinished last line is cut off. 0, or -errno with message set. */
 int joblog_open(struct joblog *l, const char *path, bool resume);
 /** Append one line. 0 or -errno. */
 int joblog_add(struct joblog *l, uint64_t seq, double started, double seconds, uint64_t received, int code, int signal, const char *command);
@@ -29,6 +30,6 @@ const struct log_row *joblog_row(const struct joblog *l, uint64_t seq);
 bool joblog_same(const struct log_row *row, const char *command);
 void joblog_close(struct joblog *l);
 /** Parse one line, without its newline; it is changed. 0 or -EINVAL. Public for the fuzzer. */
-int joblog_parse(char *line, uint64_t *seq, struct log_row *row);
+int joblog_parse(char *line, struct log_row *row);
 
 #endif

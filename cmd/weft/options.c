@@ -163,7 +163,7 @@ apply(struct options *o, int c, const char *arg)
 {
     switch (c) {
     case '0': o->delimiter = '\0'; o->keep_empty = true; return true;
-    case 'd': return parse_delimiter(arg, &o->delimiter);
+    case 'd': o->keep_empty = false; return parse_delimiter(arg, &o->delimiter) && (o->keep_empty = o->delimiter == '\0', true);
     case 'a': o->files[o->n_files++] = arg; return true;
     case 'n': return count("-n", arg, 1, &o->per_job);
     case 'C': o->colsep = arg; return *arg ? true : complain("-C", arg, "a separator is needed");

@@ -38,7 +38,7 @@ parse_duration(const char *text, weft_time *out)
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         if (strcmp(text, units[i].name) != 0)
             continue;
-        if (__builtin_mul_overflow(whole, units[i].ns, &total))
+        if (__builtin_mul_overflow(whole, units[i].ns, &total) || total > LONGEST)
             return false;
         total += (uint64_t)((unsigned __int128)nanos * units[i].ns / 1000000000);
         if (total > LONGEST)
@@ -64,24 +64,6 @@ parse_count(const char *text, uint64_t min, uint64_t max, uint64_t *out)
         return false;
     *out = n;
     return true;
-}
-
-bool
-parse_size(const char *text, uint64_t *out)
-{
-    static const char letters[] = "KMG";
-    char digits[24];
-    size_t n = strlen(text);
-    unsigned shift = 0;
-    if (n == 0 || n >= sizeof digits)
-        return false;
-    memcpy(digits, text, n + 1);
-    const char *suffix = strchr(letters, digits[n - 1]);
-    if (digits[n - 1] && suffix) {
-        shift = 10 * (unsigned)(suffix - letters + 1);
-        digits[n - 1] = '\0';
-    }
-    return parse_count(digits, 0, UINT64_MAX >> shift, out) && (*out <<= shift, true);
 }
 
 bool

@@ -104,6 +104,31 @@ make_text(uint64_t *state, char *text)
         strcat(text, pieces[next_random(state) % (sizeof pieces / sizeof *pieces)]);
 }
 
+/** Text that is whole in itself, so that the shell gets to run it: kind by kind, each inside the others. */
+static void
+make_nested(uint64_t *state, char *text, size_t size, int depth)
+{
+    static const char *const shapes[][3] = {{"\"", "\"", "q"}, {"$(", ")", "c"}, {"$( (", ") )", "c"}, {"`", "`", "c"}, {"${x:-", "}", "w"},
+        {"\"$(", ")\"", "c"}, {"\"${x:-", "}\"", "w"}, {"'", "'", "s"}, {"$((1", "+1))", "n"}, {"$(case a in a) ", ";; esac)", "c"},
+        {"\"$(case a in a) ", ";; esac)\"", "c"}, {"''#", "", "w"}, {"$$", "", "w"}, {"\"$$(", "\"", "q"}, {"$(((1", ")))", "n"}, {"\\\n", "", "w"},
+        {"\\\n # it's\n echo ", "", "w"}, {" {} ", "", "w"}, {"{}", "", "w"}, {"\\'", "", "w"}, {"$'\\'", "'", "s"}, {"$[1", "]", "n"}};
+    static const char *const fillers[] = {"'", "\"", "a", " ", "#", "}", ")", "(", "\\'", "))", "\n"};
+    size_t n = 1 + next_random(state) % 3;
+    while (n-- > 0 && strlen(text) + 64 < size) {
+        if (depth == 0 || next_random(state) % 4 == 0) {
+            strcat(text, fillers[next_random(state) % (sizeof fillers / sizeof *fillers)]);
+            continue;
+        }
+        const char *const *shape = shapes[next_random(state) % (sizeof shapes / sizeof *shapes)];
+        strcat(text, shape[0]);
+        if (shape[2][0] == 'c')
+            strcat(text, "echo ");
+        if (shape[2][0] != 'n')
+            make_nested(state, text, size, depth - 1);
+        strcat(text, shape[1]);
+    }
+}
+
 /** What the value does where it is executed: in each kind of quoting something of it would run. */
 static const char evil[] = "x\n>pwned\n;>pwned;`>pwned`$(>pwned)";
 
@@ -116,7 +141,12 @@ by_chance(uint64_t seed, long rounds)
     for (long i = 0; i < rounds; i++) {
         char text[512];
         struct command c;
-        make_text(&state, text);
+        if (i % 2 == 0) {
+            make_text(&state, text);
+        } else {
+            strcpy(text, "echo ");
+            make_nested(&state, text, sizeof text, 4);
+        }
         if (!strstr(text, "{}") || !fill(text, evil, &c))
             continue;
         run++;
