@@ -20,6 +20,7 @@
 
 #define WEFT_API __attribute__((visibility("default")))
 #define WEFT_MUST_CHECK __attribute__((warn_unused_result))
+#define WEFT_INLINE static inline __attribute__((unused))
 
 #ifdef __cplusplus
 extern "C" {

@@ -99,25 +99,25 @@ WEFT_API size_t weft_chan_elem_size(const weft_chan *c);
  *  and so on, all inline. `ints_raw(c)` is the plain channel. */
 #define WEFT_CHAN_OF(name, type)                                                                                       \
     typedef struct name name;                                                                                          \
-    static inline weft_chan *name##_raw(name *c) { return (weft_chan *)c; }                                            \
-    static inline name *name##_new(size_t capacity) { return (name *)weft_chan_new(sizeof(type), capacity); }          \
-    static inline name *name##_ref(name *c) { return (name *)weft_chan_ref((weft_chan *)c); }                          \
-    static inline void name##_free(name *c) { weft_chan_free((weft_chan *)c); }                                        \
-    static inline int name##_send(name *c, type value) { return weft_chan_send((weft_chan *)c, &value); }              \
-    static inline int name##_try_send(name *c, type value) { return weft_chan_try_send((weft_chan *)c, &value); }      \
-    static inline int name##_send_until(name *c, type value, weft_time deadline)                                       \
+    WEFT_INLINE weft_chan *name##_raw(name *c) { return (weft_chan *)c; }                                              \
+    WEFT_INLINE name *name##_new(size_t capacity) { return (name *)weft_chan_new(sizeof(type), capacity); }            \
+    WEFT_INLINE name *name##_ref(name *c) { return (name *)weft_chan_ref((weft_chan *)c); }                            \
+    WEFT_INLINE void name##_free(name *c) { weft_chan_free((weft_chan *)c); }                                          \
+    WEFT_INLINE int name##_send(name *c, type value) { return weft_chan_send((weft_chan *)c, &value); }                \
+    WEFT_INLINE int name##_try_send(name *c, type value) { return weft_chan_try_send((weft_chan *)c, &value); }        \
+    WEFT_INLINE int name##_send_until(name *c, type value, weft_time deadline)                                         \
     {                                                                                                                  \
         return weft_chan_send_until((weft_chan *)c, &value, deadline);                                                 \
     }                                                                                                                  \
-    static inline int name##_recv(name *c, type *out) { return weft_chan_recv((weft_chan *)c, out); }                  \
-    static inline int name##_try_recv(name *c, type *out) { return weft_chan_try_recv((weft_chan *)c, out); }          \
-    static inline int name##_recv_until(name *c, type *out, weft_time deadline)                                        \
+    WEFT_INLINE int name##_recv(name *c, type *out) { return weft_chan_recv((weft_chan *)c, out); }                    \
+    WEFT_INLINE int name##_try_recv(name *c, type *out) { return weft_chan_try_recv((weft_chan *)c, out); }            \
+    WEFT_INLINE int name##_recv_until(name *c, type *out, weft_time deadline)                                          \
     {                                                                                                                  \
         return weft_chan_recv_until((weft_chan *)c, out, deadline);                                                    \
     }                                                                                                                  \
-    static inline int name##_close(name *c) { return weft_chan_close((weft_chan *)c); }                                \
-    static inline size_t name##_len(const name *c) { return weft_chan_len((const weft_chan *)c); }                     \
-    static inline size_t name##_cap(const name *c) { return weft_chan_cap((const weft_chan *)c); }                     \
+    WEFT_INLINE int name##_close(name *c) { return weft_chan_close((weft_chan *)c); }                                  \
+    WEFT_INLINE size_t name##_len(const name *c) { return weft_chan_len((const weft_chan *)c); }                       \
+    WEFT_INLINE size_t name##_cap(const name *c) { return weft_chan_cap((const weft_chan *)c); }                       \
     typedef type name##_value
 
 #endif

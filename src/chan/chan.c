@@ -118,8 +118,12 @@ weft_chan_ref(weft_chan *c)
 void
 weft_chan_free(weft_chan *c)
 {
-    if (!c || a_sub_acq_rel(&c->refs, 1) != 1) /* acq_rel: every user's last touch comes before the free */
+    if (!c)
         return;
+    san_release(c);
+    if (a_sub_acq_rel(&c->refs, 1) != 1) /* acq_rel: every user's last touch comes before the free */
+        return;
+    san_acquire(c);
     weft_chan_close(c);
     while (c->drop && c->count) {
         size_t at = is_large(c) ? c->order[c->head] : c->head;
@@ -197,6 +201,7 @@ refill_and_unlock(weft_chan *c)
 static void
 large_give_back_and_unlock(weft_chan *c, uint32_t block)
 {
+    san_release(slot(c, block));
     c->unused[c->n_unused++] = block;
     struct waiter *sender = waitq_claim(&c->senders);
     struct parker *p = sender ? sender->parker : NULL;
@@ -212,6 +217,7 @@ static int
 large_send_and_unlock(weft_chan *c, const void *value)
 {
     uint32_t block = c->unused[--c->n_unused];
+    san_acquire(slot(c, block));
     spin_unlock(&c->lock);
     memcpy(slot(c, block), value, c->elem_size);
     spin_lock(&c->lock);

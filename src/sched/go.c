@@ -13,6 +13,7 @@ enum { ID_BLOCK = 1024 };
 void
 task_init(struct task *t, weft_fn fn, void *arg, const char *name, unsigned stack_class, void *spawn_pc)
 {
+    san_acquire(t); /* who had the block before has ended */
     t->sp = NULL;
     t->stack = NULL;
     t->fn = fn;

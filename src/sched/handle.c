@@ -21,8 +21,11 @@ struct weft_task {
 void
 handle_unref(struct weft_task *h)
 {
-    if (a_sub_acq_rel(&h->refs, 1) == 1) /* acq_rel: the other side's last touch comes before the free */
+    san_release(h);
+    if (a_sub_acq_rel(&h->refs, 1) == 1) { /* acq_rel: the other side's last touch comes before the free */
+        san_acquire(h);
         free(h);
+    }
 }
 
 void

@@ -22,7 +22,9 @@ netpoll_start(void)
     int err = 0;
     spin_lock(&poll.lock);
     if (!a_load_rlx(&poll.exists)) {
+        san_ignore_begin();
         err = os_epoll_open(&poll.epoll);
+        san_ignore_end();
         if (!err)
             a_store_rel(&poll.exists, 1); /* [netpoll.exists] */
     }
@@ -41,7 +43,9 @@ netpoll_fini(void)
 {
     if (!a_load_rlx(&poll.exists)) /* the workers have ended */
         return;
+    san_ignore_begin();
     os_epoll_close(&poll.epoll);
+    san_ignore_end();
     a_store_rlx(&poll.exists, 0);
     a_store_rlx(&poll.owner, 0);
 }
@@ -49,13 +53,18 @@ netpoll_fini(void)
 int
 netpoll_arm(int fd, uint32_t events, uint64_t data)
 {
-    return os_epoll_arm(&poll.epoll, fd, events, data);
+    san_ignore_begin();
+    int err = os_epoll_arm(&poll.epoll, fd, events, data);
+    san_ignore_end();
+    return err;
 }
 
 void
 netpoll_forget(int fd)
 {
+    san_ignore_begin();
     os_epoll_forget(&poll.epoll, fd);
+    san_ignore_end();
 }
 
 bool
@@ -75,6 +84,7 @@ netpoll_disown(void)
 int
 netpoll_wait(struct worker *w, int64_t until)
 {
+    san_ignore_begin();
     int n = os_epoll_wait(&poll.epoll, w->events, POLL_EVENTS, until);
     for (int i = 0; i < n; i++) {
         if (w->events[i].data.u64 == OS_EPOLL_WAKE) {
@@ -83,13 +93,16 @@ netpoll_wait(struct worker *w, int64_t until)
             break;
         }
     }
+    san_ignore_end();
     return n;
 }
 
 void
 netpoll_break(void)
 {
+    san_ignore_begin();
     os_epoll_wake(&poll.epoll);
+    san_ignore_end();
 }
 
 void

@@ -71,6 +71,7 @@ wait_cancelled(void)
 static void
 open_wait(struct waiter *n, struct parker *p, uint32_t *lock, enum wait_why why, const void *object, enum state state)
 {
+    san_release(p); /* what the waiter did happened before it is woken */
     n->linked = false;
     n->solo = state == SOLO;
     n->parker = p;
@@ -163,7 +164,6 @@ int
 wait_park(struct waiter *n, weft_time deadline)
 {
     struct parker *p = n->parker;
-    san_release(p);
     if (p->is_thread)
         park_thread(n, deadline);
     else

@@ -385,6 +385,7 @@ finish(weft_time grace)
         task_slab_fini();
         stack_fini();
     }
+    san_acquire(&rt); /* what the tasks did happened before weft_run() returns */
     if (rt.fd_reset)
         rt.fd_reset();
     netpoll_fini();

@@ -125,6 +125,32 @@ san_acquire(const void *p)
 #endif
 }
 
+#ifdef WEFT_TSAN
+void AnnotateIgnoreReadsBegin(const char *file, int line);
+void AnnotateIgnoreReadsEnd(const char *file, int line);
+void AnnotateIgnoreWritesBegin(const char *file, int line);
+void AnnotateIgnoreWritesEnd(const char *file, int line);
+#endif
+
+/** From here to san_ignore_end() the runtime works on its own memory through libc: not a user's access. No switch between. */
+static inline void
+san_ignore_begin(void)
+{
+#ifdef WEFT_TSAN
+    AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+    AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+#endif
+}
+
+static inline void
+san_ignore_end(void)
+{
+#ifdef WEFT_TSAN
+    AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+    AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+#endif
+}
+
 /** Tell Valgrind of a stack; the id is for san_stack_remove(). */
 static inline unsigned
 san_stack_add(const void *bottom, const void *top)

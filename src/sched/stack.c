@@ -145,9 +145,13 @@ refill(struct magazine *m, unsigned class)
 char *
 stack_get(struct magazine *m, unsigned class)
 {
+    san_ignore_begin();
     if (m->n == 0)
         refill(m, class);
-    return m->n ? m->tops[--m->n] : NULL;
+    san_ignore_end();
+    char *top = m->n ? m->tops[--m->n] : NULL;
+    san_acquire(top); /* who used it before has left it */
+    return top;
 }
 
 /** The older half goes to the depot, so the stack put last stays: its owner may still be leaving it. */
@@ -169,20 +173,25 @@ flush(struct magazine *m, unsigned class)
 void
 stack_put(struct magazine *m, unsigned class, char *top)
 {
+    san_release(top);
+    san_ignore_begin();
     if (m->n == STACK_MAGAZINE)
         flush(m, class);
+    san_ignore_end();
     m->tops[m->n++] = top;
 }
 
 void
 stack_fini(void)
 {
+    san_ignore_begin();
     while (depot.arenas) {
         struct arena *a = depot.arenas;
         depot.arenas = a->next;
         os_mem_release(a->base, a->bytes);
         free(a);
     }
+    san_ignore_end();
     stack_abandon();
 }
 

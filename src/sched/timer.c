@@ -20,7 +20,9 @@ timers_init(struct timers *ts)
 void
 timers_fini(struct timers *ts)
 {
+    san_ignore_begin();
     heap_fini(&ts->heap);
+    san_ignore_end();
 }
 
 int64_t
@@ -38,9 +40,11 @@ set_min(struct timers *ts)
 bool
 timer_reserve(struct worker *w)
 {
+    san_ignore_begin();
     spin_lock(&w->timers.lock);
     bool ok = heap_reserve(&w->timers.heap);
     spin_unlock(&w->timers.lock);
+    san_ignore_end();
     return ok;
 }
 

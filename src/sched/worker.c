@@ -361,6 +361,7 @@ task_main(void *arg)
         san_acquire(self);
         int result = self->fn(self->arg);
         san_release(&rt);
+        san_release(self);
         self = task_end(self, result);
     }
 }
