@@ -40,6 +40,10 @@ make_template(struct run *r)
                        : template_new(&r->template, o->words, o->n_words, o->replace, o->per_job, message);
     if (err)
         fprintf(stderr, "weft run: %s\n", message);
+    if (!err && o->resume && template_uses_slot(r->template)) {
+        fprintf(stderr, "weft run: {%%} does not go with --resume: the slot differs from run to run; use $WEFT_SLOT in the job\n");
+        err = -EINVAL;
+    }
     return err;
 }
 

@@ -37,7 +37,7 @@ static const struct option longs[] = {
 static bool
 complain(const char *option, const char *value, const char *wanted)
 {
-    fprintf(stderr, "weft run: %s %s: %s\n", option, value, wanted);
+    fprintf(stderr, *value ? "weft run: %s %s: %s\n" : "weft run: %s%s %s\n", option, value, wanted);
     return false;
 }
 
@@ -227,7 +227,9 @@ options_parse(struct options *o, int argc, char **argv, int *status)
         fprintf(stderr, "weft run: out of memory\n");
         return 1;
     }
-    optind = 1;
+    static char name[] = "weft run"; /* for getopt's messages */
+    argv[0] = name;
+    optind = 0; /* start anew, also in a second call */
     int c;
     while ((c = getopt_long(argc, argv, "+0d:a:n:C:I:j:P:kuqv", longs, NULL)) != -1) {
         if (c == OPT_HELP) {

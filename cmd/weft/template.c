@@ -148,7 +148,17 @@ has_placeholder(const struct template *t)
 {
     for (size_t i = 0; i < t->n; i++)
         for (size_t k = 0; k < t->words[i].n; k++)
-            if (t->words[i].parts[k].kind != TEXT && t->words[i].parts[k].kind != SEQ && t->words[i].parts[k].kind != SLOT)
+            if (t->words[i].parts[k].kind != TEXT)
+                return true;
+    return false;
+}
+
+bool
+template_uses_slot(const struct template *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        for (size_t k = 0; k < t->words[i].n; k++)
+            if (t->words[i].parts[k].kind == SLOT)
                 return true;
     return false;
 }

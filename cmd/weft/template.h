@@ -40,6 +40,8 @@ int template_new(struct template **out, char *const *words, size_t n, const char
 int template_new_shell(struct template **out, const char *text, const char *replace, uint64_t per_job, char message[256]);
 /** Fill in. 0 | -ENOMEM | -EDOM a value that is no number stands in $(( )) | -EINVAL there is no n-th value. */
 int template_expand(const struct template *t, const struct values *v, struct command *out);
+/** Does {%} occur? Then two runs of one job may differ, and --resume could not compare them. */
+bool template_uses_slot(const struct template *t);
 void template_free(struct template *t);
 void command_fini(struct command *c);
 

@@ -1,5 +1,7 @@
 /* process.c: vfork(2), exec, wait4(2), pidfd_open(2).
  *
+ * Emulators   qemu-user and TSan make a plain fork of vfork. One probe finds out; then a pipe carries the error instead.
+ *
  * Idea        vfork shares the parent's memory until exec, so it costs the same however large the parent is, and the child
  *             reports an error by a plain variable. What the child may do is little: only system calls, no locks, no errno
  *             that the parent would see; all signals are blocked meanwhile, so no handler runs on the shared stack. */
@@ -65,9 +67,10 @@ become(const struct os_child *c, pid_t parent, const sigset_t *none)
     return errno;
 }
 
-/** vfork() and what follows, in a frame of its own: the child must not disturb the caller's variables. */
+/** vfork() and what follows, in a frame of its own: the child must not disturb the caller's variables. With a pipe the child
+ *  writes its error there; otherwise its memory is ours. */
 static __attribute__((noinline)) pid_t
-vfork_and_exec(const struct os_child *c, int *failure)
+vfork_and_exec(const struct os_child *c, int pipe_in, int *failure)
 {
     sigset_t none;
     sigemptyset(&none);
@@ -75,10 +78,56 @@ vfork_and_exec(const struct os_child *c, int *failure)
     pid_t parent = getpid();
     pid_t pid = vfork();
     if (pid == 0) {
-        child_error = become(c, parent, &none);
+        int err = become(c, parent, &none);
+        ssize_t n = pipe_in >= 0 ? write(pipe_in, &err, sizeof err) : 0;
+        (void)n; /* the parent then sees a child that ended with 127 */
+        child_error = err;
         _exit(127);
     }
     *failure = pid < 0 ? errno : child_error;
+    return pid;
+}
+
+/** Does a vfork child share our memory? */
+static __attribute__((noinline)) bool
+probe_shared(void)
+{
+    volatile int shared = 0;
+    pid_t pid = vfork();
+    if (pid == 0) {
+        shared = 1;
+        _exit(0);
+    }
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    return pid > 0 && shared;
+}
+
+static bool is_shared;
+
+static void
+find_shared(void)
+{
+    is_shared = probe_shared();
+}
+
+/** Start it where vfork is a fork: the error, if any, comes through a pipe that exec closes. */
+static pid_t
+start_by_pipe(const struct os_child *c, int *failure)
+{
+    int fds[2], err = 0;
+    if (pipe2(fds, O_CLOEXEC) != 0) {
+        *failure = errno;
+        return -1;
+    }
+    pid_t pid = vfork_and_exec(c, fds[1], failure);
+    close(fds[1]);
+    ssize_t n;
+    while (pid > 0 && (n = read(fds[0], &err, sizeof err)) < 0 && errno == EINTR)
+        continue;
+    close(fds[0]);
+    if (pid > 0)
+        *failure = err;
     return pid;
 }
 
@@ -97,8 +146,10 @@ os_process_start(const struct os_child *c)
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, find_shared);
     int failure = 0;
-    pid_t pid = vfork_and_exec(&child, &failure);
+    pid_t pid = is_shared ? vfork_and_exec(&child, -1, &failure) : start_by_pipe(&child, &failure);
     if (pid > 0 && failure) { /* it has called _exit: reap it */
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
             continue;

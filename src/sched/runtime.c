@@ -283,7 +283,7 @@ all_wait(void)
 static bool
 is_deadlock(void)
 {
-    return all_wait() && os_thread_count() == rt.n + 1;
+    return all_wait() && os_thread_count() == rt.n + 1 + SAN_THREADS;
 }
 
 static void

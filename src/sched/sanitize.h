@@ -31,6 +31,12 @@
 #endif
 #endif
 
+#ifdef WEFT_TSAN
+enum { SAN_THREADS = 1 }; /* TSan has a thread of its own */
+#else
+enum { SAN_THREADS = 0 };
+#endif
+
 struct fiber {
 #if defined(SAN_ASAN)
     void *fake;
