@@ -105,10 +105,10 @@ next_in_file(struct input *in, const char **record, size_t *len)
 {
     size_t seen = 0; /* bytes of the record that hold no delimiter */
     for (;;) {
-        char *text = in->buf + in->start, *hit = NULL;
+        char *hit = NULL;
         size_t have = in->end - in->start;
         if (have > seen)
-            hit = memchr(text + seen, in->delimiter, have - seen);
+            hit = memchr(in->buf + in->start + seen, in->delimiter, have - seen);
         if (hit) {
             size_t end = (size_t)(hit - in->buf);
             int rc = take(in, end, end + 1, record, len);

@@ -163,13 +163,31 @@ template_uses_slot(const struct template *t)
     return false;
 }
 
+/** Does a word of the shell's end where this part begins (at the end of its text) or begin where it ends? Outside of the text it does. */
+static bool
+is_border(const struct word *w, size_t part, bool at_end)
+{
+    if (part >= w->n)
+        return true;
+    const char *text = w->parts[part].text;
+    return text && strchr(" \t\n;&|()<>", at_end ? text[strlen(text) - 1] : text[0]);
+}
+
+static bool
+stands_alone(const struct template *t, const struct word *w, size_t part)
+{
+    if (!t->shell)
+        return w->n == 1;
+    return is_border(w, part - 1, true) && is_border(w, part + 1, false); /* 0 - 1 is beyond the end, too */
+}
+
 /** With several values a job, {} must be a whole word. */
 static int
 check_many(const struct template *t, uint64_t per_job, char message[256])
 {
     for (size_t i = 0; per_job > 1 && i < t->n; i++)
         for (size_t k = 0; k < t->words[i].n; k++)
-            if (is_value(t->words[i].parts[k].kind) && t->words[i].n > 1 && !t->shell)
+            if (is_value(t->words[i].parts[k].kind) && !stands_alone(t, &t->words[i], k))
                 return fail(message, -EINVAL, "with -n above 1, {} must be a word of its own; {1}, {2} name single values");
     return 0;
 }
@@ -197,7 +215,6 @@ template_new(struct template **out, char *const *words, size_t n, const char *re
 int
 template_new_shell(struct template **out, const char *text, const char *replace, uint64_t per_job, char message[256])
 {
-    (void)per_job; /* several values stand side by side, each quoted */
     struct template *t = calloc(1, sizeof *t);
     struct shellscan scan = {0};
     int err = 0;
@@ -207,6 +224,8 @@ template_new_shell(struct template **out, const char *text, const char *replace,
         t->shell = true;
         t->n = 1;
         err = compile_word(&t->words[0], text, replace, &scan, message);
+        if (!err)
+            err = check_many(t, per_job, message); /* several values stand side by side, each quoted */
     }
     if (err)
         template_free(t);

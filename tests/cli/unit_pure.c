@@ -179,6 +179,14 @@ templates(void)
     struct template *t;
     char message[256], *longer[] = {"x", "a{}"};
     OK(template_new(&t, longer, 2, NULL, 2, message) == -EINVAL, "-n 2 and {} in a longer word");
+    static const char *const glued[] = {"echo a{}", "echo {}a", "echo {}{}", "echo {.}.o", "x={}", "echo '' '{'{}"};
+    for (size_t i = 0; i < sizeof glued / sizeof *glued; i++)
+        OK(template_new_shell(&t, glued[i], NULL, 2, message) == -EINVAL, glued[i]);
+    static const char *const alone[] = {"{}", "echo {}", "echo {};true", "(echo {})", "echo a{1}", "echo a{#} {} {}"};
+    for (size_t i = 0; i < sizeof alone / sizeof *alone; i++) {
+        OK(template_new_shell(&t, alone[i], NULL, 2, message) == 0, alone[i]);
+        template_free(t);
+    }
     OK(template_new_shell(&t, "echo \"a\" '{}'", NULL, 1, message) == -EINVAL && strstr(message, "column 11"), message);
 }
 
