@@ -1,6 +1,6 @@
 /* idle.c: workers sleep when there is nothing to do, and no wake-up is lost.
  *
- * Idea        One word counts workers: {searching:16, awake:16}. Who queues a task wakes a sleeper only when nobody searches;
+ * Idea        One word counts workers: {epoch:32, searching:16, awake:16}. Who queues a task wakes a sleeper only when nobody searches;
  *             a searcher that finds something and was the last one wakes one more, so wakes spread as a chain.
  * Protocol    Producer: (p1) publish the task, (p2) look at the word; nobody searching and somebody asleep: CAS
  *             {searching + 1, awake + 1}, take one sleeper off the list, set its word, wake it.
@@ -26,25 +26,26 @@
 #include "sched/timer.h"
 
 #define NO_STACK_RETRY 1000000 /* ns */
-#define AWAKE 1u
-#define SEARCHING 0x10000u
+#define AWAKE UINT64_C(1)
+#define SEARCHING (UINT64_C(1) << 16)
+#define EPOCH (UINT64_C(1) << 32) /* grows with each worker that wakes */
 
 static struct {
-    uint32_t state __attribute__((aligned(64))); /* atomic: {searching:16, awake:16} */
+    uint64_t state __attribute__((aligned(64))); /* atomic: {epoch:32, searching:16, awake:16} */
     uint32_t lock __attribute__((aligned(64)));
     struct worker *list; /* lock */
 } idle;
 
-static uint32_t
-awake(uint32_t s)
+static unsigned
+awake(uint64_t s)
 {
     return s & 0xffff;
 }
 
-static uint32_t
-searching(uint32_t s)
+static unsigned
+searching(uint64_t s)
 {
-    return s >> 16;
+    return s >> 16 & 0xffff;
 }
 
 void
@@ -55,9 +56,11 @@ idle_init(unsigned n)
 }
 
 bool
-idle_all_asleep(void)
+idle_all_asleep(uint32_t *epoch)
 {
-    return awake(a_load_seq(&idle.state)) == 0;
+    uint64_t s = a_load_seq(&idle.state);
+    *epoch = (uint32_t)(s / EPOCH);
+    return awake(s) == 0;
 }
 
 bool
@@ -65,7 +68,7 @@ idle_search_begin(struct worker *w)
 {
     if (w->searching)
         return true;
-    uint32_t s = a_load_rlx(&idle.state); /* a guess: only the throttle depends on it */
+    uint64_t s = a_load_rlx(&idle.state); /* a guess: only the throttle depends on it */
     if (searching(s) * 2 >= awake(s))
         return false;
     a_add_seq(&idle.state, SEARCHING);
@@ -108,12 +111,12 @@ wake(struct worker *w)
 }
 
 static void
-wake_one(uint32_t s)
+wake_one(uint64_t s)
 {
     do {
         if (searching(s) != 0 || awake(s) >= rt.n)
             return;
-    } while (!a_cas_seq(&idle.state, &s, s + SEARCHING + AWAKE));
+    } while (!a_cas_seq(&idle.state, &s, s + SEARCHING + AWAKE + EPOCH));
     struct worker *w = list_take();
     if (w)
         wake(w);
@@ -125,7 +128,7 @@ wake_one(uint32_t s)
 void
 idle_notify(void)
 {
-    uint32_t s;
+    uint64_t s;
     if (rt.membarrier) {
         a_fence_compiler(); /* [idle.barrier] */
         s = a_load_rlx(&idle.state);
@@ -142,7 +145,7 @@ idle_search_found(struct worker *w)
     if (!w->searching)
         return;
     w->searching = false;
-    uint32_t s = a_add_seq(&idle.state, -SEARCHING) - SEARCHING;
+    uint64_t s = a_add_seq(&idle.state, -SEARCHING) - SEARCHING;
     if (searching(s) == 0)
         wake_one(s);
 }
@@ -198,13 +201,13 @@ idle_sleep(struct worker *w)
     idle.list = w;
     spin_unlock(&idle.lock);
 
-    uint32_t s = a_add_seq(&idle.state, -(AWAKE + (w->searching ? SEARCHING : 0)));
+    uint64_t s = a_add_seq(&idle.state, -(AWAKE + (w->searching ? SEARCHING : 0)));
     w->searching = false;
     if (rt.membarrier)
         os_membarrier(); /* [idle.barrier] */
     if (work_visible(w) || a_load_acq(&rt.stop)) {
         if (unlist(w)) {
-            a_add_seq(&idle.state, SEARCHING + AWAKE);
+            a_add_seq(&idle.state, SEARCHING + AWAKE + EPOCH);
             w->searching = true;
             return;
         }
@@ -221,7 +224,7 @@ idle_sleep(struct worker *w)
             n = sleep_until(w, until);
         bool due = n > 0 || (until != INT64_MAX && os_clock_now() >= until);
         if (due && unlist(w)) {
-            a_add_seq(&idle.state, AWAKE);
+            a_add_seq(&idle.state, AWAKE + EPOCH);
             netpoll_dispatch(w, n);
             return;
         }
@@ -239,7 +242,7 @@ idle_wake_all(void)
         struct worker *w = list_take();
         if (!w)
             return;
-        a_add_seq(&idle.state, SEARCHING + AWAKE);
+        a_add_seq(&idle.state, SEARCHING + AWAKE + EPOCH);
         wake(w);
     }
 }

@@ -13,6 +13,7 @@ void idle_search_found(struct worker *w);
 /** Sleep until there may be work, own timers are due, descriptors are ready or the runtime stops. */
 void idle_sleep(struct worker *w);
 void idle_wake_all(void);
-bool idle_all_asleep(void);
+/** True when no worker is awake. Two calls that both say so with the same epoch: none was awake in between. */
+bool idle_all_asleep(uint32_t *epoch);
 
 #endif

@@ -273,17 +273,21 @@ live_tasks(void)
     return n + a_load_acq(&rt.foreign_spawned);
 }
 
+/** All of it at one instant: no worker woke between the first look and the last. */
 static bool
 all_wait(void)
 {
-    return idle_all_asleep() && runtime_nothing_armed() && a_load_acq(&rt.inject_len) == 0;
+    uint32_t before, after;
+    return idle_all_asleep(&before) && runtime_nothing_armed() && a_load_seq(&rt.inject_len) == 0 && idle_all_asleep(&after) &&
+        before == after;
 }
 
-/** Nothing in this process can wake a task. */
+/** Nothing in this process can wake a task. The threads are counted first: one that has ended by then has left its wakes
+ *  behind for all_wait() to see; counted last, it could wake a task and end between the two. */
 static bool
 is_deadlock(void)
 {
-    return all_wait() && os_thread_count() == rt.n + 1 + SAN_THREADS;
+    return os_thread_count() == rt.n + 1 + SAN_THREADS && all_wait();
 }
 
 static void

@@ -5,8 +5,8 @@
  * (idle_sleep: list, RMW, barrier, look once more, sleep), and run what they find.
  * Property: when all processes are stuck, every published task has been run (no invalid end state: a worker asleep with a task
  * queued would leave `ran` below TASKS, checked by the monitor at the end).
- * Mutations (make the model fail): -DNO_BARRIER the sleeper's barrier left out; -DNO_RESCAN the look left out;
- * -DNO_CHAIN the searcher that found something wakes nobody. */
+ * Mutations (make the model fail): -DNO_BARRIER the sleeper's barrier left out; -DNO_RESCAN the look left out. -DNO_CHAIN (a searcher
+ * that found something wakes nobody) passes: the chain is for speed, a task waits for no longer than its own worker. */
 #define TASKS 2
 #define WORKERS 2
 byte queued;         /* tasks visible to all */
