@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <string.h>
 
+enum { PID = 1 }; /* `before` behind a whole $$ */
+
 static enum scan_state
 top(const struct shellscan *s)
 {
@@ -192,9 +194,11 @@ shellscan_step(struct shellscan *s, char c)
         s->escaped = true;
         return;
     }
+    if (s->before == PID && top(s) != SCAN_SINGLE && top(s) != SCAN_COMMENT && strchr("({['", c))
+        s->lost = true; /* in "$$(" dash sees the process's number, bash a $( as well */
     step(s, c);
     s->before2 = s->before;
-    s->before = c == '$' && s->before == '$' ? '\0' : c; /* $$ is whole: $$( opens nothing */
+    s->before = c == '$' && s->before == '$' ? PID : c;
     s->recent = s->recent << 8 | (unsigned char)c;
 }
 

@@ -18,7 +18,7 @@ struct shellscan {
     enum scan_state stack[SCAN_DEPTH]; /* stack[depth] is the innermost; stack[0] is plain */
     size_t depth;
     size_t parens[SCAN_DEPTH]; /* open ( inside $( ) or an arithmetic expression */
-    char before, before2;      /* the two characters before, 0 when they were escaped or are a whole $$ */
+    char before, before2;      /* the two characters before, 0 when they were escaped, 1 behind a whole $$ */
     uint64_t recent;           /* the last eight characters, to see the word `case` */
     bool escaped;
     bool lost; /* shells disagree on what follows, or it is too deep: no placeholder from here on */
