@@ -317,7 +317,10 @@ supervise(enum weft_deadlock policy)
         uint32_t event = a_load_acq(&rt.event); /* [runtime.event] */
         if (a_load_acq(&rt.main_done))          /* [runtime.done] */
             return 0;
-        if (!reported && is_deadlock()) {
+        bool deadlock = !reported && is_deadlock();
+        if (a_load_acq(&rt.main_done)) /* [runtime.done] the main task may have ended while we counted */
+            return 0;
+        if (deadlock) {
             report_waiting("deadlock: every task waits and nothing can wake one");
             if (policy == WEFT_DEADLOCK_END)
                 return -EDEADLK;
@@ -346,9 +349,8 @@ wait_for_tasks(int64_t until)
     a_store_seq(&rt.wants_quiet, 1);
     for (;;) {
         uint32_t event = a_load_acq(&rt.event); /* [runtime.event] */
-        uint64_t live = live_tasks();
-        if (live == 0 || is_deadlock())
-            return live;
+        if (live_tasks() == 0 || is_deadlock())
+            return live_tasks(); /* again: the last may have ended while we looked for a deadlock */
         if (os_futex_wait(&rt.event, event, until) == -ETIMEDOUT)
             return live_tasks();
     }

@@ -1,8 +1,9 @@
 /* mutex.c: the mutex.
  *
- * Idea        One word: LOCKED, WAITERS (the queue is not empty). Free: one CAS to take. A waiter that is woken competes with
- *             newcomers, so a running task that locks again needs no switch; a waiter that has waited HANDOFF_NS is
- *             given the mutex without its ever being free.
+ * Idea        One word: LOCKED, WAITERS (the queue is not empty), WOKEN (a waiter is on its way). Free: one CAS to take. A waiter
+ *             that is woken competes with newcomers, so a running task that locks again needs no switch; a waiter that
+ *             has waited HANDOFF_NS is given the mutex without its ever being free. While one is on its way unlock wakes
+ *             no other: it would find the mutex taken and queue up again.
  * Invariants  owner_ is the holder's id while LOCKED, written by the holder only (or by who hands over), 0 otherwise.
  *             WAITERS is set whenever the queue is not empty, and changed only under the lock.
  * No touch    unlock without waiters is one CAS, its last touch; with waiters it ends by giving back the spinlock, and the next
@@ -20,7 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LOCKED = 1, WAITERS = 2 };
+enum { LOCKED = 1, WAITERS = 2, WOKEN = 4 };
 #define HANDOFF_NS 1000000 /* as Go's starvation threshold */
 
 static struct waitq *
@@ -73,13 +74,16 @@ weft_mutex_try_lock(weft_mutex *m)
     return a_load_rlx(&m->owner_) == id ? -EDEADLK : -EAGAIN; /* equal only if we wrote it */
 }
 
-/** Mark the queue as not empty, unless the mutex is free: then take it. True: taken. lock_ is held. */
+/** Mark the queue as not empty, unless the mutex is free: then take it. `arrived`: the caller is the one that WOKEN stands for.
+ *  True: taken. lock_ is held. */
 static bool
-take_or_mark(weft_mutex *m, uint64_t id)
+take_or_mark(weft_mutex *m, uint64_t id, bool arrived)
 {
     uint32_t word = a_load_rlx(&m->word_); /* the CAS decides */
     for (;;) {
         uint32_t wanted = word & LOCKED ? word | WAITERS : word | LOCKED;
+        if (arrived)
+            wanted &= ~(uint32_t)WOKEN;
         if (a_cas_acq(&m->word_, &word, wanted)) { /* [mutex.word] */
             if (word & LOCKED)
                 return false;
@@ -107,7 +111,7 @@ lock_slow(weft_mutex *m, uint64_t id, weft_time deadline, bool hold)
     for (;;) {
         struct waiter me = {.amount = (uint64_t)since};
         spin_lock(&m->lock_);
-        if (take_or_mark(m, id)) {
+        if (take_or_mark(m, id, since != 0)) { /* who comes here again was woken */
             spin_unlock(&m->lock_);
             return 0;
         }
@@ -192,7 +196,7 @@ unlock_slow(weft_mutex *m)
     struct parker *p = n ? n->parker : NULL;
     if (n)
         n->result = hand_over;
-    uint32_t keep = (queue(m)->head ? (uint32_t)WAITERS : 0) | (hand_over ? (uint32_t)LOCKED : 0);
+    uint32_t keep = (queue(m)->head ? (uint32_t)WAITERS : 0) | (hand_over ? (uint32_t)LOCKED : n ? (uint32_t)WOKEN : 0);
     a_store_rel(&m->word_, keep); /* [mutex.word] LOCKED is ours and WAITERS the lock's: nobody else changes it now */
     spin_unlock(&m->lock_);
     if (p)
@@ -207,7 +211,10 @@ weft_mutex_unlock(weft_mutex *m)
     san_release(m);
     a_store_rlx(&m->owner_, 0);
     uint32_t word = LOCKED;
-    if (!a_cas_rel(&m->word_, &word, 0)) /* [mutex.word] */
-        unlock_slow(m);
+    while (!a_cas_rel(&m->word_, &word, word & ~(uint32_t)LOCKED)) /* [mutex.word] */
+        if (!(word & WOKEN)) {
+            unlock_slow(m);
+            break;
+        }
     return 0;
 }
