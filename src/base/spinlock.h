@@ -4,7 +4,7 @@
  *             of nanoseconds and never wait, so a spinner waits long only when the system has taken the CPU from the
  *             holder; then it backs off to sched_yield and short sleeps instead of burning its slice.
  * Why not     a futex: the giver would have to swap the word to see whether anybody sleeps, a second locked instruction
- *             on each channel operation (docs/decisions/003-spinlock.md).
+ *             on each channel operation (docs/decisions/002-spinlock-not-futex.md).
  * Invariants  The giving store is the last touch of the lock's memory: the object may be freed by whoever takes it next.
  *             No lock is held over a context switch. */
 #ifndef BASE_SPINLOCK_H

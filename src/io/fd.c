@@ -2,7 +2,7 @@
  *
  * Idea        A table by descriptor number: for each direction at most one waiter. A wait arms the descriptor in epoll for one
  *             event, level triggered (EPOLLONESHOT), so a file that was closed and opened again under the same number, or a library
- *             that leaves data unread, cannot make a wait miss its event (docs/decisions/004-oneshot.md).
+ *             that leaves data unread, cannot make a wait miss its event (docs/decisions/003-oneshot.md).
  * Invariants  An entry's generation grows when the descriptor is closed by weft_fd_close(); an event carries the generation that
  *             armed it and is dropped when it is old. Pages of the table are made on demand and never freed.
  * Locks       entry.lock guards the entry, and orders arming with the waiters it arms for. */
