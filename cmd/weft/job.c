@@ -267,7 +267,7 @@ job_main(void *arg)
     uint64_t bytes = spool_size(&streams[0].spool) + spool_size(&streams[1].spool);
     if (out.start_error)
         say_not_started(j, out.start_error);
-    int write_error = output_job(&r->output, j->seq, j->tag, &streams[0].spool, &streams[1].spool);
+    int write_error = output_job(&r->output, j->turn, j->tag, &streams[0].spool, &streams[1].spool);
     if (err || write_error)
         output_failed(r, write_error ? write_error : err);
     finish(j, &out, (double)wall.tv_sec + (double)wall.tv_nsec / 1e9, weft_now() - begin, bytes);

@@ -33,7 +33,7 @@ int output_init(struct output *o, bool tag, bool quiet, bool ordered, uint64_t w
 void output_fini(struct output *o);
 /** Before a job starts: wait while too many have run ahead. 0 or -ECANCELED. */
 int output_admit(struct output *o);
-/** The end of job seq: its output, which is taken over and emptied. tag: its value. Returns the first write error, if any. */
+/** The end of the seq-th started job: its output, which is taken over and emptied. tag: its value. Returns the first write error, if any. */
 int output_job(struct output *o, uint64_t seq, const char *tag, struct spool *out, struct spool *err);
 /** Whole lines of a running job. */
 int output_lines(struct output *o, int fd, const char *tag, const char *bytes, size_t n);

@@ -122,7 +122,7 @@ bad_job(struct run *r, uint64_t seq, const struct batch *b, int err)
     r->failed++;
     weft_mutex_unlock(&r->lock);
     struct spool none[2] = {{0}};
-    if (r->output.ordered)
+    if (r->output.ordered && output_admit(&r->output) == 0) /* its turn comes and goes */
         output_job(&r->output, r->begun, "", &none[0], &none[1]);
 }
 
@@ -166,12 +166,12 @@ pace(struct run *r, weft_time *due, weft_time *earliest)
 
 /** Start a job that has its slot. Takes over command and tag. */
 static int
-launch(struct run *r, uint64_t seq, unsigned slot, struct command *command, char *tag)
+launch(struct run *r, uint64_t seq, uint64_t turn, unsigned slot, struct command *command, char *tag)
 {
     struct job *j = malloc(sizeof *j);
     int err = j ? 0 : -ENOMEM;
     if (j) {
-        *j = (struct job){r, seq, slot, tag, *command};
+        *j = (struct job){r, seq, turn, slot, tag, *command};
         err = weft_wg_go(&r->jobs, job_main, j);
     }
     if (err) {
@@ -233,9 +233,9 @@ one_job(struct run *r, struct batch *b, uint64_t seq, struct pacing *pacing)
         err = pace(r, &pacing->due, &pacing->earliest);
     if (go && !dry && !err && !stopping(r)) {
         weft_mutex_hold(&r->lock);
-        r->begun++;
+        uint64_t turn = ++r->begun;
         weft_mutex_unlock(&r->lock);
-        return launch(r, seq, (unsigned)slot, &command, tag);
+        return launch(r, seq, turn, (unsigned)slot, &command, tag);
     }
     if (!dry)
         weft_chan_send(r->slots, &slot); /* -EPIPE: nobody needs it any more */
@@ -256,6 +256,78 @@ one_job(struct run *r, struct batch *b, uint64_t seq, struct pacing *pacing)
     return go && !dry ? 1 : unmade ? 0 : err;
 }
 
+/* Batches that were read ahead, to compare them with the log before any job starts. */
+struct ahead {
+    struct batch *at;
+    size_t n, cap, next;
+};
+
+static int
+keep_ahead(struct ahead *a, struct batch *b)
+{
+    if (a->n == a->cap) {
+        size_t cap = a->cap ? a->cap * 2 : 64;
+        struct batch *at = realloc(a->at, cap * sizeof *at);
+        if (!at)
+            return -ENOMEM;
+        a->at = at;
+        a->cap = cap;
+    }
+    a->at[a->n++] = *b;
+    *b = (struct batch){0};
+    return 0;
+}
+
+/** --resume: read as far as the log goes and compare every command with its row. 1: more may follow, 0: the input has ended,
+ *  -ESTALE: a row differs, which has been said, -errno. */
+static int
+look_ahead(struct run *r, struct input *in, struct ahead *a)
+{
+    uint64_t last = r->log.n_rows ? r->log.rows[r->log.n_rows - 1].seq : 0; /* rows lie by Seq */
+    int rc = 1;
+    while (a->n < last && rc == 1) {
+        struct batch b = {0};
+        rc = read_batch(in, r->options->per_job, &b);
+        struct command command;
+        char *tag;
+        if (rc == 1 && (rc = keep_ahead(a, &b)) == 0) {
+            rc = 1;
+            struct batch copy = a->at[a->n - 1];
+            if (!r->options->colsep && expand(r, &copy, a->n, 1, &command, &tag) == 0) { /* columns are cut in place: later */
+                if (judge(r, a->n, command.log) == VERDICT_WRONG)
+                    rc = -ESTALE;
+                free(tag);
+                command_fini(&command);
+            }
+        }
+        batch_clear(&b);
+        free(b.at);
+    }
+    return rc;
+}
+
+/** The next batch: one read ahead, else from the input. */
+static int
+next_batch(struct run *r, struct input *in, struct ahead *a, struct batch *b)
+{
+    if (a->next == a->n)
+        return read_batch(in, r->options->per_job, b);
+    batch_clear(b);
+    free(b->at);
+    *b = a->at[a->next++];
+    return 1;
+}
+
+static void
+ahead_fini(struct ahead *a)
+{
+    for (; a->next < a->n; a->next++) {
+        batch_clear(&a->at[a->next]);
+        free(a->at[a->next].at);
+    }
+    free(a->at);
+}
+
 /** Start a job for each record until the input ends or the run stops. */
 static void
 feed(struct run *r)
@@ -265,9 +337,12 @@ feed(struct run *r)
         .n_list = o->n_list};
     struct batch b = {0};
     struct pacing pacing = {0};
-    int rc;
+    struct ahead ahead = {0};
     uint64_t seq = 0;
-    while ((rc = read_batch(&in, o->per_job, &b)) == 1 && !stopping(r)) {
+    int rc = look_ahead(r, &in, &ahead);
+    if (rc == -ESTALE)
+        run_stop(r, SIGTERM, 125);
+    while (rc >= 0 && (rc = next_batch(r, &in, &ahead, &b)) == 1 && !stopping(r)) {
         rc = one_job(r, &b, ++seq, &pacing);
         if (rc != 0)
             break;
@@ -285,6 +360,7 @@ feed(struct run *r)
     weft_mutex_unlock(&r->lock);
     batch_clear(&b);
     free(b.at);
+    ahead_fini(&ahead);
     input_fini(&in);
 }
 

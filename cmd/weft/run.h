@@ -37,6 +37,7 @@ struct run {
 struct job {
     struct run *run;
     uint64_t seq;
+    uint64_t turn; /* which of the started jobs: the order of output with -k, where jobs that were skipped have none */
     unsigned slot;
     char *tag;
     struct command command;

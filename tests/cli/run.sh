@@ -1,7 +1,7 @@
 #!/bin/sh
 # run.sh: `weft run` end to end: input, quoting, order, exit codes, retries, halt, log. Usage: run.sh PROGRAM
 set -u
-W=$1
+W=$(realpath "$1") || exit 1
 T=$(mktemp -d) || exit 1
 trap 'rm -rf "$T"' EXIT
 cd "$T" || exit 1
@@ -97,6 +97,8 @@ is '--joblog' '6 1' "$(wc -l <log | tr -d ' ') $(cut -f7 log | grep -c '^1$')"
 is '--resume' '0 0 6' "$(seq 5 | "$W" run --joblog log --resume --shell '[ {} != 3 ]' >o; echo "$? $(wc -c <o | tr -d ' ') $(wc -l <log | tr -d ' ')")"
 is '--resume-failed' '1 7' "$(seq 5 | "$W" run --joblog log --resume-failed --shell '[ {} != 3 ]'; echo "$? $(wc -l <log | tr -d ' ')")"
 is '--resume, other input' 125 "$(seq 6 10 | "$W" run --joblog log --resume --shell '[ {} != 3 ]' 2>/dev/null; echo $?)"
+is '--resume, a later row differs: nothing starts' '125 0' "$(printf '1\n2\nx\n' | "$W" run --joblog log --resume-failed --shell 'echo {}' >o 2>/dev/null; echo "$? $(wc -c <o | tr -d ' ')")"
+is '--resume with -k' '3' "$(seq 5 | "$W" run -k --joblog kl --shell 'echo {}; [ {} != 3 ]' >/dev/null; seq 5 | "$W" run -k --joblog kl --resume-failed --shell 'echo {}; [ {} != 3 ]')"
 printf '9\t:\tunfinish' >>log
 is 'an unfinished line is cut' '0 7' "$(seq 5 | "$W" run --joblog log --resume --shell '[ {} != 3 ]'; echo "$? $(wc -l <log | tr -d ' ')")"
 echo rubbish >>log

@@ -1,7 +1,7 @@
 #!/bin/sh
 # signals.sh: what signals do to `weft run`, and that nothing it started outlives it. Usage: signals.sh PROGRAM
 set -u
-W=$1
+W=$(realpath "$1") || exit 1
 T=$(mktemp -d) || exit 1
 trap 'rm -rf "$T"' EXIT
 cd "$T" || exit 1
