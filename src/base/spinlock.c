@@ -13,15 +13,17 @@ enum { SPIN_ROUNDS = 7, YIELD_ROUNDS = 4 }; /* 1 + 2 + ... + 64 pauses, about 3 
 void
 spin_lock_slow(uint32_t *lock)
 {
-    for (unsigned round = 0;; round++) {
+    for (unsigned round = 0;;) {
         if (round < SPIN_ROUNDS) {
-            for (unsigned i = 0; i < 1u << round; i++) {
-                if (a_load_rlx(lock) == 0)
-                    break;
+            unsigned i = 0;
+            while (i < 1u << round && a_load_rlx(lock) != 0) { /* only a hint: the CAS decides */
                 arch_pause();
+                i++;
             }
+            round += i == 1u << round; /* a lost race is progress of another, no reason to wait longer */
         } else if (round < SPIN_ROUNDS + YIELD_ROUNDS) {
             os_thread_yield();
+            round++;
         } else {
             os_clock_nap(NAP_NS);
         }

@@ -25,14 +25,17 @@
 enum { INLINE_MAX = 256, NAME_MAX_ = 32 };
 
 struct weft_chan {
+    /* line 0: what every operation changes */
     uint32_t lock;
     uint32_t closed; /* atomic, written under the lock */
-    size_t elem_size, cap; /* constant */
     /* lock: */
     size_t head;  /* place of the oldest */
     size_t count; /* atomic: values that can be received */
     struct waitq receivers, senders;
-    char *buffer; /* constant: cap values, or cap blocks */
+    /* line 1: constant */
+    size_t elem_size __attribute__((aligned(64)));
+    size_t cap;
+    char *buffer; /* cap values, or cap blocks */
     /* large values; lock: */
     uint32_t *order;  /* ring of block numbers, by arrival */
     uint32_t *unused; /* stack of free block numbers */

@@ -169,6 +169,11 @@ weft_mutex_lock_until(weft_mutex *m, weft_time deadline)
 int
 weft_mutex_lock(weft_mutex *m)
 {
+    uint32_t word = 0;
+    if (!a_load_rlx(&rt.cancelled) && a_cas_acq(&m->word_, &word, LOCKED)) { /* [mutex.word]; cancelled: looked at again below */
+        own(m, self_id());
+        return 0;
+    }
     return weft_mutex_lock_until(m, WEFT_NEVER);
 }
 
