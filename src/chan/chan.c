@@ -286,7 +286,14 @@ send_now(weft_chan *c, const void *value)
     }
     struct waiter *receiver = c->receivers.head ? waitq_claim(&c->receivers) : NULL;
     if (receiver) {
+        /* A sender that was woken for a free block and then needs none passes the wake on. */
+        struct waiter *next = is_large(c) && has_room(c) ? waitq_claim(&c->senders) : NULL;
+        struct parker *p = next ? next->parker : NULL;
+        if (next)
+            next->result = -EAGAIN;
         hand_over_and_unlock(c, receiver, value);
+        if (p)
+            wait_ready(p);
         return 0;
     }
     if (!has_room(c))
