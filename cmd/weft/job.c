@@ -157,15 +157,6 @@ retry_pause(const struct options *o, unsigned try)
 }
 
 static bool
-stopping(struct run *r)
-{
-    weft_mutex_hold(&r->lock);
-    bool yes = r->stopping;
-    weft_mutex_unlock(&r->lock);
-    return yes;
-}
-
-static bool
 failed(const struct outcome *out)
 {
     return out->start_error || out->timed_out || out->end.code != 0;
@@ -239,7 +230,7 @@ output_failed(struct run *r, int err)
         run_stop(r, SIGTERM, 141); /* whoever read has gone: nothing to say to nobody */
         return;
     }
-    if (err != -ECANCELED && !stopping(r)) /* said once */
+    if (err != -ECANCELED && !run_stopping(r)) /* said once */
         fprintf(stderr, "weft run: writing the jobs' output: %s\n", strerror(-err));
     run_stop(r, SIGTERM, 125);
 }
@@ -257,7 +248,7 @@ job_main(void *arg)
     int err = 0;
     for (unsigned try = 1;; try++) {
         err = try_once(j, try, streams, &out);
-        if (err || !failed(&out) || out.start_error || try > r->options->retries || stopping(r))
+        if (err || !failed(&out) || out.start_error || try > r->options->retries || run_stopping(r))
             break;
         spool_clear(&streams[0].spool); /* only the last try's output counts */
         spool_clear(&streams[1].spool);

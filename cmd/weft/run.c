@@ -182,15 +182,6 @@ launch(struct run *r, uint64_t seq, uint64_t turn, unsigned slot, struct command
     return err;
 }
 
-static bool
-stopping(struct run *r)
-{
-    weft_mutex_hold(&r->lock);
-    bool yes = r->stopping;
-    weft_mutex_unlock(&r->lock);
-    return yes;
-}
-
 static int
 own_error(const char *what, int err)
 {
@@ -222,7 +213,7 @@ one_job(struct run *r, struct batch *b, uint64_t seq, struct pacing *pacing)
     char *tag;
     bool dry = r->options->dry_run;
     int err = dry ? 0 : weft_chan_recv(r->slots, &slot);
-    if (err || (!dry && stopping(r)))
+    if (err || (!dry && run_stopping(r)))
         return 1;
     err = expand(r, b, seq, (unsigned)slot, &command, &tag);
     enum verdict verdict = err ? VERDICT_RUN : judge(r, seq, command.log);
@@ -231,7 +222,7 @@ one_job(struct run *r, struct batch *b, uint64_t seq, struct pacing *pacing)
         err = print_command(r, command.log);
     else if (go && (err = output_admit(&r->output)) == 0)
         err = pace(r, &pacing->due, &pacing->earliest);
-    if (go && !dry && !err && !stopping(r)) {
+    if (go && !dry && !err && !run_stopping(r)) {
         weft_mutex_hold(&r->lock);
         uint64_t turn = ++r->begun;
         weft_mutex_unlock(&r->lock);
@@ -342,12 +333,12 @@ feed(struct run *r)
     int rc = look_ahead(r, &in, &ahead);
     if (rc == -ESTALE)
         run_stop(r, SIGTERM, 125);
-    while (rc >= 0 && (rc = next_batch(r, &in, &ahead, &b)) == 1 && !stopping(r)) {
+    while (rc >= 0 && (rc = next_batch(r, &in, &ahead, &b)) == 1 && !run_stopping(r)) {
         rc = one_job(r, &b, ++seq, &pacing);
         if (rc != 0)
             break;
     }
-    if (rc < 0 && !stopping(r)) {
+    if (rc < 0 && !run_stopping(r)) {
         if (*in.message)
             fprintf(stderr, "weft run: %s\n", in.message);
         else if (rc != -EPIPE) /* whoever read has gone */

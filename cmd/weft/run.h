@@ -54,6 +54,8 @@ int job_main(void *job);
 /** Start nothing more; with a signal, send it to every job, and KILL after --kill-after. code: what to exit with, -1: by the
  *  jobs. May be called again with a stronger signal. */
 void run_stop(struct run *r, int signal, int code);
+/** Nothing more is to start. */
+bool run_stopping(struct run *r);
 /** A signal for all live jobs. */
 void run_signal(struct run *r, int signal);
 /** The task that reads the signalfd. */

@@ -83,6 +83,15 @@ run_stop(struct run *r, int signal, int code)
         run_signal(r, SIGKILL); /* no memory for a task: do not leave them without an end */
 }
 
+bool
+run_stopping(struct run *r)
+{
+    weft_mutex_hold(&r->lock);
+    bool yes = r->stopping;
+    weft_mutex_unlock(&r->lock);
+    return yes;
+}
+
 static void
 stop_ourselves(struct run *r)
 {

@@ -456,16 +456,6 @@ claim_all(struct waitq *q, int result)
     return list;
 }
 
-static void
-ready_all(struct waiter *list)
-{
-    while (list) {
-        struct waiter *n = list;
-        list = n->next; /* before it runs: its entry goes with its stack frame */
-        wait_ready(n->parker);
-    }
-}
-
 int
 weft_chan_close(weft_chan *c)
 {
@@ -479,7 +469,7 @@ weft_chan_close(weft_chan *c)
     struct waiter *senders = claim_all(&c->senders, -EPIPE);
     struct waiter *receivers = claim_all(&c->receivers, -EPIPE);
     spin_unlock(&c->lock);
-    ready_all(senders);
-    ready_all(receivers);
+    wait_ready_all(senders);
+    wait_ready_all(receivers);
     return 0;
 }

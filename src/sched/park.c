@@ -22,7 +22,6 @@
 #include "base/spinlock.h"
 #include "os/clock.h"
 #include "os/futex.h"
-#include "os/thread.h"
 #include "sched/runtime.h"
 #include "sched/timer.h"
 
@@ -222,6 +221,16 @@ wait_ready(struct parker *p)
     }
     a_store_rel(&p->signal, 1); /* [park.signal] */
     os_futex_wake(&p->signal, 1);
+}
+
+void
+wait_ready_all(struct waiter *list)
+{
+    while (list) {
+        struct waiter *n = list;
+        list = n->next; /* before it runs: its entry goes with its stack frame */
+        wait_ready(n->parker);
+    }
 }
 
 void

@@ -64,6 +64,9 @@ bool wait_claim(struct waiter *n);
 /** Make a claimed waiter run. Its waiter entry may be gone at once. */
 void wait_ready(struct parker *p);
 
+/** Make a list of claimed waiters, linked by ->next, run. */
+void wait_ready_all(struct waiter *list);
+
 /** A timer: end that wait of t if it still goes on. */
 void park_time_out(struct task *t, uint32_t epoch);
 /** The end of the run: end the wait of t, whatever it is, if it may be ended. */

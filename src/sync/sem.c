@@ -41,16 +41,6 @@ serve(weft_sem *s)
     return list;
 }
 
-static void
-ready_all(struct waiter *list)
-{
-    while (list) {
-        struct waiter *n = list;
-        list = n->next; /* before it runs: its entry goes with its stack frame */
-        wait_ready(n->parker);
-    }
-}
-
 /** 0 taken | -E2BIG | -EAGAIN not now. The lock is held. */
 static int
 take(weft_sem *s, uint64_t k)
@@ -104,7 +94,7 @@ weft_sem_acquire_until(weft_sem *s, uint64_t k, weft_time deadline)
         waitq_unlink(queue(s), &me);
     struct waiter *served = serve(s); /* a big request that left the head may let small ones through */
     spin_unlock(&s->lock_);
-    ready_all(served);
+    wait_ready_all(served);
     return err;
 }
 
@@ -126,6 +116,6 @@ weft_sem_release(weft_sem *s, uint64_t k)
     s->free_ += k;
     struct waiter *served = serve(s);
     spin_unlock(&s->lock_);
-    ready_all(served);
+    wait_ready_all(served);
     return 0;
 }

@@ -47,10 +47,7 @@ release_all_and_unlock(weft_wg *g)
     }
     a_store_rel(&g->word_, 0); /* [wg.word] */
     spin_unlock(&g->lock_);
-    while ((n = list)) {
-        list = n->next; /* before it runs: its entry goes with its stack frame */
-        wait_ready(n->parker);
-    }
+    wait_ready_all(list);
 }
 
 int
