@@ -75,6 +75,8 @@ open_wait(struct waiter *n, struct parker *p, uint32_t *lock, enum wait_why why,
     n->solo = state == SOLO;
     n->parker = p;
     n->lock = lock;
+    n->queue = NULL;
+    p->entry = n;
     p->why = (uint16_t)why;
     p->object = object;
     n->token = token((uint32_t)(epoch_of(a_load_rlx(&p->token)) + 1), state); /* our own: nobody writes it now */
@@ -244,6 +246,7 @@ waitq_push(struct waitq *q, struct waiter *n)
         q->head = n;
     q->tail = n;
     n->linked = true;
+    n->queue = q;
 }
 
 void
@@ -257,6 +260,7 @@ waitq_push_front(struct waitq *q, struct waiter *n)
         q->tail = n;
     q->head = n;
     n->linked = true;
+    n->queue = q;
 }
 
 void
@@ -316,5 +320,17 @@ park_cancel(struct task *t)
 bool
 park_discard(struct task *t)
 {
-    return end_wait(t, true, DISCARDED);
+    uint64_t tok = a_load_acq(&t->parker.token); /* [park.claim] */
+    if (state_of(tok) == IDLE)
+        return true; /* it was ready to run, and only our own queues know it */
+    if (!end_wait(t, true, DISCARDED))
+        return false;
+    struct waiter *n = t->parker.entry;
+    if (n->lock) {
+        spin_lock(n->lock);
+        if (n->linked && n->queue)
+            waitq_unlink(n->queue, n);
+        spin_unlock(n->lock);
+    }
+    return true;
 }

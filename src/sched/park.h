@@ -27,6 +27,7 @@ struct waiter {
     struct parker *parker;
     uint64_t token;             /* the value of the parker's token while this wait goes on */
     uint32_t *lock;
+    struct waitq *queue;        /* lock: where it is linked; NULL: never was in a queue */
     void *value;                /* object's: where to copy to or from */
     uint64_t amount;            /* object's */
     int result;                 /* written by the waker */
@@ -71,7 +72,8 @@ void wait_ready_all(struct waiter *list);
 void park_time_out(struct task *t, uint32_t epoch);
 /** The end of the run: end the wait of t, whatever it is, if it may be ended. */
 void park_cancel(struct task *t);
-/** The end of the run, after the grace: make sure nobody will ever make t ready. False: a waker has claimed it already. */
+/** After the workers have ended: take t out of whatever it waits in, so that nobody meets its entry once its stack is gone.
+ *  False: a waker has claimed it and may still touch it. */
 bool park_discard(struct task *t);
 
 #endif

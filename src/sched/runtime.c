@@ -3,7 +3,7 @@
  * Idea        weft_run()'s thread is the supervisor. It starts the workers, hands them the first task and sleeps on an event
  *             word that is bumped when the first task ends and when all workers sleep with nothing armed.
  * The end     1 the first task ended. 2 cancel: every wait ends with -ECANCELED. 3 wait for the tasks, at most the grace. 4 report
- *             the ones still alive, discard those that wait. 5 stop the workers, join them. 6 give the memory back.
+ *             the ones still alive. 5 stop the workers, join them; only now discard what still waits. 6 give the memory back.
  *             A thread stuck in foreign code cannot be joined: it is left alone with the memory it may use, and ends when
  *             it next comes to a wait.
  * Deadlock    All workers asleep, nothing armed, no thread in the process but weft's and this one: nothing can ever change.
@@ -377,12 +377,15 @@ finish(weft_time grace)
     int64_t until = grace_end(grace);
     cancel_all();
     unsigned claimed = 0;
-    if (wait_for_tasks(until) > 0) {
+    bool alive = wait_for_tasks(until) > 0;
+    if (alive)
         report_waiting("the run has ended and these tasks have not");
-        task_each(discard_one, &claimed); /* what was claimed runs, and meets rt.stop at its next wait */
-    }
-    if (workers_stop(until == INT64_MAX ? until : os_clock_now() + WEFT_SECOND / 10) > 0) {
+    unsigned stuck = workers_stop(until == INT64_MAX ? until : os_clock_now() + WEFT_SECOND / 10);
+    if (stuck)
         fprintf(stderr, "weft: a thread is still inside foreign code at the end of the run; it is left behind\n");
+    else if (alive)
+        task_each(discard_one, &claimed);
+    if (stuck || claimed) { /* somebody may still touch a task: its memory is given up, not given back */
         workers_free(true);
         task_slab_abandon();
         stack_abandon();

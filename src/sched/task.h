@@ -31,6 +31,7 @@ struct parker {
     uint32_t signal;     /* atomic; threads: the futex word */
     uint16_t why;        /* owner: enum wait_why, for reports */
     const void *object;  /* owner: what it waits on, for reports */
+    struct waiter *entry; /* owner: of the wait that goes on; on the waiter's stack */
 };
 
 struct timer {

@@ -74,6 +74,37 @@ hold_is_not_cancelled(void **state)
 }
 
 static int
+holds_for_ever(void *arg)
+{
+    weft_mutex_hold(arg); /* the run ends first, and this task with it */
+    __atomic_fetch_add(&check_failures, 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
+static int
+leaves_a_holder(void *arg)
+{
+    CHECK_INT(weft_go(holds_for_ever, arg), ==, 0);
+    weft_yield(); /* it waits when we go on, or is discarded before it ran: both must be survived */
+    return 0;
+}
+
+/** A task that is discarded while it waits must not leave its entry behind in the mutex of a thread that lives on. */
+static void
+a_discarded_waiter_leaves_the_queue(void **state)
+{
+    (void)state;
+    weft_mutex mine = WEFT_MUTEX_INIT;
+    check_failures = 0;
+    assert_int_equal(weft_mutex_lock(&mine), 0); /* by this plain thread */
+    assert_int_equal(weft_run_with(&(weft_config){.grace = 5 * WEFT_MS}, leaves_a_holder, &mine), 0);
+    assert_int_equal(weft_mutex_unlock(&mine), 0); /* its queue was on a stack that is unmapped now */
+    assert_int_equal(weft_mutex_lock(&mine), 0);
+    assert_int_equal(weft_mutex_unlock(&mine), 0);
+    assert_int_equal(check_failures, 0);
+}
+
+static int
 wg_rules(void *arg)
 {
     (void)arg;
@@ -184,7 +215,8 @@ plain_threads_and_no_runtime(void **state)
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(mutex_contract), cmocka_unit_test(hold_is_not_cancelled), cmocka_unit_test(wg_contract),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(mutex_contract), cmocka_unit_test(hold_is_not_cancelled),
+        cmocka_unit_test(a_discarded_waiter_leaves_the_queue), cmocka_unit_test(wg_contract),
         cmocka_unit_test(sem_contract), cmocka_unit_test(plain_threads_and_no_runtime)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
