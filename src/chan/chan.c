@@ -2,17 +2,12 @@
  *
  * Idea        One lock, a ring of values, two queues of waiters. A sender that finds a receiver waiting copies straight into
  *             its memory; nothing passes through the buffer then.
- * Invariants  At most one of the queues has live waiters. Receivers wait only while the buffer is empty, senders only
- *             while it is full. A closed channel never opens again.
- * Large       values (over INLINE_MAX bytes) are not copied under the lock. The buffer then holds block numbers: a sender
- *             takes a free block, copies outside the lock, and queues its number, unless the channel was closed meanwhile.
  * Locks       c->lock. A claimed waiter's memory is ours without it, until wait_ready().
  * No touch    after the unlock that lets the effect be seen; wait_ready() touches only the waiter. */
-#include "base/spinlock.h"
-#include "sched/park.h"
-#include "sched/runtime.h"
+#include "chan/chan.h"
 
-#include <weft/chan.h>
+#include "base/spinlock.h"
+#include "sched/runtime.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,56 +17,13 @@
  * the CPU predicts wrong later (measured: 120 to 75 ns a round trip). */
 #define FLAT __attribute__((flatten))
 
-enum { INLINE_MAX = 256, NAME_MAX_ = 32 };
-
-struct weft_chan {
-    /* line 0: what every operation changes */
-    uint32_t lock;
-    uint32_t closed; /* atomic, written under the lock */
-    /* lock: */
-    size_t head;  /* place of the oldest */
-    size_t count; /* atomic: values that can be received */
-    struct waitq receivers, senders;
-    /* line 1: constant */
-    size_t elem_size __attribute__((aligned(64)));
-    size_t cap;
-    char *buffer; /* cap values, or cap blocks */
-    /* large values; lock: */
-    uint32_t *order;  /* ring of block numbers, by arrival */
-    uint32_t *unused; /* stack of free block numbers */
-    size_t n_unused;
-    /* cold */
-    uint32_t refs; /* atomic */
-    void (*drop)(void *elem, void *user);
-    void *user;
-    char name[NAME_MAX_];
-};
-
-static bool
-is_large(const weft_chan *c)
-{
-    return c->order != NULL;
-}
-
-/** Copy one value; the sizes of words and pointers without a call. */
-static inline void
-copy(void *to, const void *from, size_t size)
-{
-    if (size == 8)
-        memcpy(to, from, 8);
-    else if (size == 4)
-        memcpy(to, from, 4);
-    else if (size)
-        memcpy(to, from, size);
-}
-
-static char *
-slot(const weft_chan *c, size_t i)
-{
-    return c->buffer + i * c->elem_size;
-}
-
 /* ---- life ---- */
+
+static void
+free_chan(weft_chan *c)
+{
+    free(c);
+}
 
 weft_chan *
 weft_chan_new_with(size_t elem_size, const weft_chan_options *options)
@@ -79,7 +31,7 @@ weft_chan_new_with(size_t elem_size, const weft_chan_options *options)
     static const weft_chan_options defaults;
     const weft_chan_options *o = options ? options : &defaults;
     size_t bytes, cap = o->capacity;
-    bool large = elem_size > INLINE_MAX && cap > 0;
+    bool large = elem_size > CHAN_INLINE_MAX && cap > 0;
     if (__builtin_mul_overflow(elem_size, cap, &bytes) || (large && cap > UINT32_MAX))
         return NULL;
     size_t header = (sizeof(weft_chan) + 63) / 64 * 64;
@@ -95,10 +47,11 @@ weft_chan_new_with(size_t elem_size, const weft_chan_options *options)
     c->cap = cap;
     c->buffer = (char *)c + header;
     c->refs = 1;
+    c->destroy = free_chan;
     c->drop = o->drop;
     c->user = o->user;
     if (o->name)
-        memcpy(c->name, o->name, strnlen(o->name, NAME_MAX_ - 1));
+        memcpy(c->name, o->name, strnlen(o->name, CHAN_NAME - 1));
     if (large) {
         c->order = (uint32_t *)(void *)(c->buffer + bytes / 16 * 16 + (bytes % 16 ? 16 : 0));
         c->unused = c->order + cap;
@@ -133,12 +86,12 @@ weft_chan_free(weft_chan *c)
     san_acquire(c);
     weft_chan_close(c);
     while (c->drop && c->count) {
-        size_t at = is_large(c) ? c->order[c->head] : c->head;
-        c->drop(slot(c, at), c->user);
+        size_t at = chan_is_large(c) ? c->order[c->head] : c->head;
+        c->drop(chan_slot(c, at), c->user);
         c->head = c->head + 1 == c->cap ? 0 : c->head + 1;
         c->count--;
     }
-    free(c);
+    c->destroy(c);
 }
 
 size_t
@@ -178,12 +131,6 @@ add_tail(weft_chan *c)
     return at >= c->cap ? at - c->cap : at;
 }
 
-static bool
-has_room(const weft_chan *c)
-{
-    return is_large(c) ? c->n_unused > 0 : c->count < c->cap;
-}
-
 /** A free place has come up and a sender waits: move its value in and wake it. Unlocks. Only for small values. */
 static void
 refill_and_unlock(weft_chan *c)
@@ -194,8 +141,8 @@ refill_and_unlock(weft_chan *c)
         return;
     }
     struct parker *p = sender->parker;
-    char *at = slot(c, add_tail(c));
-    copy(at, sender->value, c->elem_size);
+    char *at = chan_slot(c, add_tail(c));
+    chan_copy(at, sender->value, c->elem_size);
     san_release(at);
     sender->result = 0;
     spin_unlock(&c->lock);
@@ -208,7 +155,7 @@ refill_and_unlock(weft_chan *c)
 static void
 large_give_back_and_unlock(weft_chan *c, uint32_t block)
 {
-    san_release(slot(c, block));
+    san_release(chan_slot(c, block));
     c->unused[c->n_unused++] = block;
     struct waiter *sender = waitq_claim(&c->senders);
     struct parker *p = sender ? sender->parker : NULL;
@@ -224,9 +171,9 @@ static int
 large_send_and_unlock(weft_chan *c, const void *value)
 {
     uint32_t block = c->unused[--c->n_unused];
-    san_acquire(slot(c, block));
+    san_acquire(chan_slot(c, block));
     spin_unlock(&c->lock);
-    memcpy(slot(c, block), value, c->elem_size);
+    memcpy(chan_slot(c, block), value, c->elem_size);
     spin_lock(&c->lock);
     if (c->closed) { /* closed meanwhile: the value is still the caller's */
         large_give_back_and_unlock(c, block);
@@ -235,7 +182,7 @@ large_send_and_unlock(weft_chan *c, const void *value)
     struct waiter *receiver = waitq_claim(&c->receivers);
     if (!receiver) {
         c->order[add_tail(c)] = block;
-        san_release(slot(c, block));
+        san_release(chan_slot(c, block));
         spin_unlock(&c->lock);
         return 0;
     }
@@ -253,10 +200,10 @@ static void
 large_recv_and_unlock(weft_chan *c, void *out)
 {
     uint32_t block = c->order[take_head(c)];
-    san_acquire(slot(c, block));
+    san_acquire(chan_slot(c, block));
     spin_unlock(&c->lock);
     if (out)
-        memcpy(out, slot(c, block), c->elem_size);
+        memcpy(out, chan_slot(c, block), c->elem_size);
     spin_lock(&c->lock);
     large_give_back_and_unlock(c, block);
 }
@@ -270,24 +217,23 @@ hand_over_and_unlock(weft_chan *c, struct waiter *receiver, const void *value)
     spin_unlock(&c->lock);
     struct parker *p = receiver->parker;
     if (receiver->value)
-        copy(receiver->value, value, c->elem_size);
+        chan_copy(receiver->value, value, c->elem_size);
     receiver->result = 0;
     wait_ready(p);
 }
 
-/** Send without waiting. Returns 0, -EPIPE, or -EAGAIN with the lock held. */
-static int
-send_now(weft_chan *c, const void *value)
+int
+chan_send_locked(weft_chan *c, const void *value)
 {
-    spin_lock(&c->lock);
     if (c->closed) {
+        int err = c->closed & CHAN_GUARDED ? -EPERM : -EPIPE;
         spin_unlock(&c->lock);
-        return -EPIPE;
+        return err;
     }
     struct waiter *receiver = c->receivers.head ? waitq_claim(&c->receivers) : NULL;
     if (receiver) {
         /* A sender that was woken for a free block and then needs none passes the wake on. */
-        struct waiter *next = is_large(c) && has_room(c) ? waitq_claim(&c->senders) : NULL;
+        struct waiter *next = chan_is_large(c) && chan_has_room(c) ? waitq_claim(&c->senders) : NULL;
         struct parker *p = next ? next->parker : NULL;
         if (next)
             next->result = -EAGAIN;
@@ -296,16 +242,24 @@ send_now(weft_chan *c, const void *value)
             wait_ready(p);
         return 0;
     }
-    if (!has_room(c))
+    if (!chan_has_room(c))
         return -EAGAIN;
-    if (is_large(c))
+    if (chan_is_large(c))
         return large_send_and_unlock(c, value);
-    char *at = slot(c, add_tail(c));
+    char *at = chan_slot(c, add_tail(c));
     san_acquire(at);
-    copy(at, value, c->elem_size);
+    chan_copy(at, value, c->elem_size);
     san_release(at);
     spin_unlock(&c->lock);
     return 0;
+}
+
+/** Send without waiting. Returns 0, -EPIPE, or -EAGAIN with the lock held. */
+static int
+send_now(weft_chan *c, const void *value)
+{
+    spin_lock(&c->lock);
+    return chan_send_locked(c, value);
 }
 
 /** Wait until somebody takes the value. The lock is held. -EAGAIN: there is room now. */
@@ -360,20 +314,18 @@ weft_chan_try_send(weft_chan *c, const void *value)
 
 /* ---- receive ---- */
 
-/** Receive without waiting. Returns 0, -EPIPE, or -EAGAIN with the lock held. */
-static int
-recv_now(weft_chan *c, void *out)
+int
+chan_recv_locked(weft_chan *c, void *out)
 {
-    spin_lock(&c->lock);
     if (c->count) {
-        if (is_large(c)) {
+        if (chan_is_large(c)) {
             large_recv_and_unlock(c, out);
             return 0;
         }
-        char *at = slot(c, take_head(c));
+        char *at = chan_slot(c, take_head(c));
         san_acquire(at);
         if (out)
-            copy(out, at, c->elem_size);
+            chan_copy(out, at, c->elem_size);
         san_release(at);
         refill_and_unlock(c);
         return 0;
@@ -383,16 +335,24 @@ recv_now(weft_chan *c, void *out)
         spin_unlock(&c->lock);
         struct parker *p = sender->parker;
         if (out)
-            copy(out, sender->value, c->elem_size);
+            chan_copy(out, sender->value, c->elem_size);
         sender->result = 0;
         wait_ready(p);
         return 0;
     }
-    if (!c->closed)
+    if (!(c->closed & CHAN_CLOSED))
         return -EAGAIN;
     spin_unlock(&c->lock);
     san_acquire(c);
     return -EPIPE;
+}
+
+/** Receive without waiting. Returns 0, -EPIPE, or -EAGAIN with the lock held. */
+static int
+recv_now(weft_chan *c, void *out)
+{
+    spin_lock(&c->lock);
+    return chan_recv_locked(c, out);
 }
 
 static int
@@ -461,15 +421,36 @@ weft_chan_close(weft_chan *c)
 {
     spin_lock(&c->lock);
     if (c->closed) {
+        int err = c->closed & CHAN_GUARDED ? -EPERM : -EALREADY;
         spin_unlock(&c->lock);
-        return -EALREADY;
+        return err;
     }
     san_release(c);
-    c->closed = 1;
+    a_store_rlx(&c->closed, CHAN_CLOSED); /* a hint for those who look without the lock */
     struct waiter *senders = claim_all(&c->senders, -EPIPE);
     struct waiter *receivers = claim_all(&c->receivers, -EPIPE);
     spin_unlock(&c->lock);
     wait_ready_all(senders);
     wait_ready_all(receivers);
     return 0;
+}
+
+void
+chan_init_guarded(weft_chan *c, void (*destroy)(weft_chan *c))
+{
+    memset(c, 0, sizeof *c);
+    c->closed = CHAN_GUARDED;
+    c->refs = 1;
+    c->destroy = destroy;
+}
+
+struct waiter *
+chan_guarded_close(weft_chan *c)
+{
+    spin_lock(&c->lock);
+    san_release(c);
+    a_store_rlx(&c->closed, CHAN_GUARDED | CHAN_CLOSED); /* as in weft_chan_close() */
+    struct waiter *receivers = claim_all(&c->receivers, -EPIPE);
+    spin_unlock(&c->lock);
+    return receivers;
 }
