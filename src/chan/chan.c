@@ -284,11 +284,9 @@ send_slow(weft_chan *c, const void *value, weft_time deadline)
 FLAT int
 weft_chan_send_until(weft_chan *c, const void *value, weft_time deadline)
 {
-    int err = wait_check_deadline(deadline);
+    int err = wait_enter(deadline);
     if (err)
         return err;
-    if (wait_cancelled())
-        return -ECANCELED;
     do {
         err = send_now(c, value);
         if (err == -EAGAIN)
@@ -376,11 +374,9 @@ recv_slow(weft_chan *c, void *out, weft_time deadline)
 FLAT int
 weft_chan_recv_until(weft_chan *c, void *out, weft_time deadline)
 {
-    int err = wait_check_deadline(deadline);
+    int err = wait_enter(deadline);
     if (err)
         return err;
-    if (wait_cancelled())
-        return -ECANCELED;
     err = recv_now(c, out);
     return err == -EAGAIN ? recv_slow(c, out, deadline) : err;
 }

@@ -239,13 +239,13 @@ wait_task(int fd, unsigned events, weft_time deadline)
 int
 weft_fd_wait(int fd, unsigned events, weft_time deadline)
 {
-    int err = wait_check_deadline(deadline);
-    if (err || events == 0 || events & ~(WEFT_READABLE | WEFT_WRITABLE))
+    if (events == 0 || events & ~(WEFT_READABLE | WEFT_WRITABLE))
         return -EINVAL;
     if (fd < 0 || fd >= PAGE_FDS * PAGES)
         return -EBADF;
-    if (wait_cancelled())
-        return -ECANCELED;
+    int err = wait_enter(deadline);
+    if (err)
+        return err;
     if (deadline != WEFT_NEVER && (deadline <= 0 || deadline <= weft_now()))
         return wait_thread(fd, events, 0); /* no wait: ask once */
     return worker_self() ? wait_task(fd, events, deadline) : wait_thread(fd, events, deadline);

@@ -194,15 +194,16 @@ weft_sleep(weft_time d)
 {
     if (d >= WEFT_CLOCK_BASE && d != WEFT_NEVER)
         return -EINVAL;
-    if (wait_cancelled())
-        return -ECANCELED;
+    int err = wait_enter(WEFT_NEVER);
+    if (err)
+        return err;
     if (d <= 0) {
         weft_yield();
         return 0;
     }
     weft_time deadline = weft_in(d);
     struct waiter me;
-    int err = wait_begin(&me, NULL, WAIT_SLEEP, NULL, deadline);
+    err = wait_begin(&me, NULL, WAIT_SLEEP, NULL, deadline);
     if (!err)
         err = wait_park(&me, deadline);
     return err == -ETIMEDOUT ? 0 : err;

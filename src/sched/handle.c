@@ -61,11 +61,9 @@ weft_task_new(weft_task **out, const weft_attr *attr, weft_fn fn, void *arg)
 int
 weft_task_wait_until(weft_task *h, int *result, weft_time deadline)
 {
-    int err = wait_check_deadline(deadline);
+    int err = wait_enter(deadline);
     if (err)
         return err;
-    if (wait_cancelled())
-        return -ECANCELED;
     spin_lock(&h->lock);
     while (!h->done) {
         struct waiter me;

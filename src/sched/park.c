@@ -67,6 +67,12 @@ wait_cancelled(void)
     return a_load_rlx(&rt.cancelled) && worker_self(); /* checked again, in order, once a wait is open */
 }
 
+int
+wait_enter_slow(void)
+{
+    return wait_cancelled() ? -ECANCELED : 0;
+}
+
 static void
 open_wait(struct waiter *n, struct parker *p, uint32_t *lock, enum wait_why why, const void *object, enum state state)
 {

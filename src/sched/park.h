@@ -16,7 +16,7 @@
 #ifndef SCHED_PARK_H
 #define SCHED_PARK_H
 
-#include "sched/task.h"
+#include "sched/runtime.h"
 #include "sched/waits.h"
 
 /* One entry in an object's queue; lies on the waiter's stack. */
@@ -40,6 +40,17 @@ struct waitq {
 
 /** Deadlines as <weft/time.h> has them. 0 or -EINVAL. */
 int wait_check_deadline(weft_time deadline);
+
+int wait_enter_slow(void);
+
+/** What every operation that may wait does first, even when it then need not: is the deadline one, is the caller's context alive?
+ *  0 | -EINVAL | -ECANCELED | -ETIMEDOUT. */
+static inline int
+wait_enter(weft_time deadline)
+{
+    int err = deadline == WEFT_NEVER ? 0 : wait_check_deadline(deadline);
+    return err || !a_load_rlx(&rt.special) ? err : wait_enter_slow(); /* checked again, in order, once a wait is open */
+}
 
 /** Open a wait of the caller, task or thread. 0 | -ECANCELED | -ETIMEDOUT the deadline is over | -ENOMEM | -ECHILD;
  *  then no wait is open. `lock` guards the queue that the waiter will be in. */

@@ -300,6 +300,7 @@ cancel_one(struct task *t, void *arg)
 static void
 cancel_all(void)
 {
+    a_store_seq(&rt.special, a_load_rlx(&rt.special) | SPECIAL_ENDED);
     a_store_seq(&rt.cancelling, 1);
     a_store_seq(&rt.cancelled, 1); /* [park.cancel] */
     if (rt.membarrier)

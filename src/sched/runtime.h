@@ -6,8 +6,14 @@
 
 enum run_state { RUN_NONE, RUN_STARTING, RUN_ON };
 
+/* Bits of rt.special. */
+enum special {
+    SPECIAL_ENDED = 1, /* some context has ended in this run */
+};
+
 struct runtime {
     uint32_t state;      /* atomic: enum run_state */
+    uint32_t special;    /* atomic: enum special; zero in most programs, so that one load clears the common path */
     uint32_t cancelled;  /* atomic: the first function has returned; waits end with -ECANCELED */
     uint32_t cancelling; /* atomic: solo waits are claimed by CAS, see park.c */
     uint32_t stop;       /* atomic: workers leave */

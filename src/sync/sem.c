@@ -66,11 +66,9 @@ weft_sem_try_acquire(weft_sem *s, uint64_t k)
 int
 weft_sem_acquire_until(weft_sem *s, uint64_t k, weft_time deadline)
 {
-    int err = wait_check_deadline(deadline);
+    int err = wait_enter(deadline);
     if (err)
         return err;
-    if (wait_cancelled())
-        return -ECANCELED;
     struct waiter me = {.amount = k};
     spin_lock(&s->lock_);
     err = take(s, k);

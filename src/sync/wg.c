@@ -137,10 +137,8 @@ wait(weft_wg *g, weft_time deadline, bool hold)
 int
 weft_wg_wait_until(weft_wg *g, weft_time deadline)
 {
-    int err = wait_check_deadline(deadline);
-    if (err)
-        return err;
-    return wait_cancelled() ? -ECANCELED : wait(g, deadline, false);
+    int err = wait_enter(deadline);
+    return err ? err : wait(g, deadline, false);
 }
 
 void
