@@ -4,11 +4,13 @@
 
 #include <weft/base.h>
 #include <weft/chan.h>
+#include <weft/ctx.h>
 #include <weft/errno.h>
 #include <weft/io.h>
 #include <weft/mutex.h>
 #include <weft/pool.h>
 #include <weft/process.h>
+#include <weft/select.h>
 #include <weft/sem.h>
 #include <weft/task.h>
 #include <weft/time.h>

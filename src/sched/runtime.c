@@ -2,7 +2,7 @@
  *
  * Idea        weft_run()'s thread is the supervisor. It starts the workers, hands them the first task and sleeps on an event
  *             word that is bumped when the first task ends and when all workers sleep with nothing armed.
- * The end     1 the first task ended. 2 cancel: every wait ends with -ECANCELED. 3 wait for the tasks, at most the grace. 4 report
+ * The end     1 the first task ended. 2 the root context ends: every wait below it ends with -ECANCELED. 3 wait for the tasks, at most the grace. 4 report
  *             the ones still alive. 5 stop the workers, join them; only now discard what still waits. 6 give the memory back.
  *             A thread stuck in foreign code cannot be joined: it is left alone with the memory it may use, and ends when
  *             it next comes to a wait.
@@ -16,6 +16,7 @@
 #include "os/futex.h"
 #include "os/signal.h"
 #include "os/thread.h"
+#include "sched/carry.h"
 #include "sched/idle.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
@@ -89,7 +90,7 @@ runtime_main_done(int result)
 bool
 runtime_nothing_armed(void)
 {
-    if (a_load_seq(&rt.fd_waiters))
+    if (a_load_seq(&rt.fd_waiters) || !service_idle())
         return false;
     for (unsigned i = 0; i < rt.n; i++)
         if (timers_first(&rt.workers[i]->timers) != INT64_MAX)
@@ -287,25 +288,7 @@ all_wait(void)
 static bool
 is_deadlock(void)
 {
-    return os_thread_count() == rt.n + 1 + SAN_THREADS && all_wait();
-}
-
-static void
-cancel_one(struct task *t, void *arg)
-{
-    (void)arg;
-    park_cancel(t);
-}
-
-static void
-cancel_all(void)
-{
-    a_store_seq(&rt.special, a_load_rlx(&rt.special) | SPECIAL_ENDED);
-    a_store_seq(&rt.cancelling, 1);
-    a_store_seq(&rt.cancelled, 1); /* [park.cancel] */
-    if (rt.membarrier)
-        os_membarrier(); /* [park.solo] [park.cancel] */
-    task_each(cancel_one, NULL);
+    return os_thread_count() == rt.n + 1 + SAN_THREADS + service_threads() && all_wait();
 }
 
 /** Sleep until the main task has ended or a deadlock is found. Returns -EDEADLK or 0. */
@@ -361,6 +344,9 @@ static void
 discard_one(struct task *t, void *arg)
 {
     unsigned *claimed = arg;
+    if (t->life == TASK_FREE)
+        return;
+    carry_leave(&t->parker);
     if (t->life == TASK_STARTED && !park_discard(t))
         ++*claimed;
 }
@@ -373,10 +359,11 @@ grace_end(weft_time grace)
 
 /** Steps 2 to 6. */
 static void
-finish(weft_time grace)
+finish(weft_time grace, int cause)
 {
     int64_t until = grace_end(grace);
-    cancel_all();
+    a_store_seq(&rt.cancelled, 1);
+    rt.root_end(rt.root, cause);
     unsigned claimed = 0;
     bool alive = wait_for_tasks(until) > 0;
     if (alive)
@@ -400,18 +387,22 @@ finish(weft_time grace)
         rt.fd_reset();
     netpoll_fini();
     os_fault_remove();
+    rt.root_free(rt.root);
 }
 
 static void
 reset(void)
 {
-    void (*ready)(uint64_t, uint32_t) = rt.fd_ready;
-    void (*fd_reset)(void) = rt.fd_reset;
-    uint32_t state = rt.state;
+    struct runtime old = rt;
     memset(&rt, 0, sizeof rt);
-    rt.state = state;
-    rt.fd_ready = ready;
-    rt.fd_reset = fd_reset;
+    rt.state = old.state;
+    rt.run = old.run + 1;
+    rt.special = old.special & SPECIAL_ENDED; /* plain threads may carry what has ended */
+    rt.fd_ready = old.fd_ready;
+    rt.fd_reset = old.fd_reset;
+    rt.root_new = old.root_new;
+    rt.root_end = old.root_end;
+    rt.root_free = old.root_free;
 }
 
 /** Everything up to the first task's birth. On failure all is undone. */
@@ -427,9 +418,11 @@ start(const weft_config *c, weft_fn fn, void *arg)
     rt.wants_quiet = 1;
     stack_init();
     os_fault_install(report_fault);
-    struct task *t = task_alloc(NULL);
+    rt.root = rt.root_new();
+    struct task *t = rt.root ? task_alloc(NULL) : NULL;
     int err = t ? 0 : -ENOMEM;
     if (!err) {
+        t->parker.ctx = rt.root;
         task_init(t, fn, arg, c->name ? c->name : "main", rt.stack_class, __builtin_return_address(0));
         t->id = 1;
         rt.foreign_id = 1;
@@ -443,6 +436,8 @@ start(const weft_config *c, weft_fn fn, void *arg)
         task_slab_fini();
         stack_fini();
         os_fault_remove();
+        if (rt.root)
+            rt.root_free(rt.root);
         return err;
     }
     a_store_rel(&rt.state, RUN_ON); /* [runtime.on] */
@@ -465,7 +460,7 @@ weft_run_with(const weft_config *config, weft_fn fn, void *arg)
     err = start(&c, fn, arg);
     if (!err) {
         int deadlock = supervise(c.deadlock);
-        finish(c.grace);
+        finish(c.grace, deadlock ? deadlock : -ESHUTDOWN);
         err = deadlock ? deadlock : rt.main_result;
     }
     a_store_rel(&rt.state, RUN_NONE); /* [runtime.on] */

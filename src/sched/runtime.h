@@ -14,9 +14,10 @@ enum special {
 struct runtime {
     uint32_t state;      /* atomic: enum run_state */
     uint32_t special;    /* atomic: enum special; zero in most programs, so that one load clears the common path */
-    uint32_t cancelled;  /* atomic: the first function has returned; waits end with -ECANCELED */
-    uint32_t cancelling; /* atomic: solo waits are claimed by CAS, see park.c */
+    uint32_t cancelled;  /* atomic: the run's root has ended: nothing is started any more */
+    uint32_t cancelling; /* atomic: how many are ending a context: solo waits are claimed by CAS, see park.c */
     uint32_t stop;       /* atomic: workers leave */
+    uint32_t run;        /* how many runs there were; constant in a run */
     uint32_t forked;     /* atomic: this is a forked child */
     bool membarrier;     /* constant in a run: os_membarrier() works */
     unsigned stack_class;
@@ -35,7 +36,11 @@ struct runtime {
     int main_result;
     uint64_t foreign_spawned; /* atomic */
     uint64_t foreign_id;      /* atomic */
+    struct carried *root; /* the context that the first task carries; constant in a run */
     /* hooks of upper floors */
+    struct carried *(*root_new)(void);
+    void (*root_end)(struct carried *root, int cause);
+    void (*root_free)(struct carried *root);
     uint32_t fd_waiters;                         /* atomic: tasks that wait for descriptors */
     void (*fd_ready)(uint64_t data, uint32_t events);
     void (*fd_reset)(void); /* at the end of a run */
@@ -58,9 +63,17 @@ void inject_push(struct task *first, struct task *last, uint32_t n);
 #define WEFT_CLOCK_BASE (INT64_C(1) << 60)
 
 /* go.c */
-void task_init(struct task *t, weft_fn fn, void *arg, const char *name, unsigned stack_class, void *spawn_pc);
+void task_init(struct task *t, weft_fn fn, void *arg, const char *name, unsigned stack_class, const void *spawned);
 /** weft_go_with(), for a task with a handle (it takes over a reference when 0 is returned). */
 int task_go(const weft_attr *attr, weft_fn fn, void *arg, struct weft_task *handle, void *spawn_pc);
+
+/* A block set aside, so that a task can be started later without fail. */
+/** The number of the run that goes on, 0: none. */
+uint32_t task_run(void);
+/** NULL: no runtime runs, or memory is short. */
+struct task *task_reserve(void);
+void task_unreserve(struct task *t);
+void task_start_reserved(struct task *t, weft_fn fn, void *arg, struct carried *c);
 
 /* handle.c */
 /** The end of a task with a handle, on its worker. */

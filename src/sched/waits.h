@@ -11,6 +11,8 @@
     W(MUTEX, "mutex")              /* mutex.c: lock_slow; weft_mutex_unlock */          \
     W(WG, "wait group")            /* wg.c: weft_wg_wait_until; weft_wg_add */          \
     W(SEM, "semaphore")            /* sem.c: acquire; release */                        \
+    W(SELECT, "select")            /* select.c: wait_for_case; as sending and receiving */ \
+    W(HOOK, "end of context hook") /* hook.c: weft_ctx_stop; run_hook */                \
     W(FD, "descriptor")            /* fd.c: weft_fd_wait; fd_ready, weft_fd_close */
 
 enum wait_why {

@@ -11,7 +11,9 @@
 
 #include "arch/switch.h"
 #include "base/spinlock.h"
+#include "os/clock.h"
 #include "os/thread.h"
+#include "sched/carry.h"
 #include "sched/idle.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
@@ -88,7 +90,7 @@ push(struct worker *w, struct task *t)
 }
 
 void
-sched_start(struct task *t)
+sched_ready_later(struct task *t)
 {
     struct worker *w = worker_self();
     if (w)
@@ -96,6 +98,12 @@ sched_start(struct task *t)
     else
         inject_push(t, t, 1);
     idle_notify();
+}
+
+void
+sched_start(struct task *t)
+{
+    sched_ready_later(t);
 }
 
 void
@@ -120,6 +128,12 @@ sched_ready(struct task *t)
 
 /* ---- what runs next ---- */
 
+static void
+stamp_now(struct worker *w)
+{
+    w->stamp = (uint32_t)(os_clock_now() / 1000000);
+}
+
 /** Every so often on the way: the injector, due timers, ready descriptors. */
 static struct task *
 look_around(struct worker *w)
@@ -128,6 +142,7 @@ look_around(struct worker *w)
         timers_run(&w->timers);
     if (w->tick % INJECT_TICKS != 0)
         return NULL;
+    stamp_now(w);
     netpoll_look(w);
     return inject_take(w);
 }
@@ -212,6 +227,7 @@ find_work(struct worker *w)
             return t;
         }
         idle_sleep(w);
+        stamp_now(w);
         w->no_stack = false;
     }
 }
@@ -325,6 +341,7 @@ static struct task *
 task_end(struct task *self, int result)
 {
     struct worker *w = worker_self();
+    carry_leave(&self->parker);
     if (self->handle)
         handle_ended(self->handle, result);
     if (self == rt.main_task)

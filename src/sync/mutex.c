@@ -153,11 +153,9 @@ lock_slow(weft_mutex *m, uint64_t id, weft_time deadline, bool hold)
 int
 weft_mutex_lock_until(weft_mutex *m, weft_time deadline)
 {
-    int err = wait_check_deadline(deadline);
+    int err = wait_enter(deadline);
     if (err)
         return err;
-    if (wait_cancelled())
-        return -ECANCELED;
     uint64_t id = self_id();
     if (try_take(m, id))
         return 0;
@@ -170,7 +168,7 @@ int
 weft_mutex_lock(weft_mutex *m)
 {
     uint32_t word = 0;
-    if (!a_load_rlx(&rt.cancelled) && a_cas_acq(&m->word_, &word, LOCKED)) { /* [mutex.word]; cancelled: looked at again below */
+    if (!a_load_rlx(&rt.special) && a_cas_acq(&m->word_, &word, LOCKED)) { /* [mutex.word]; special: looked at again below */
         own(m, self_id());
         return 0;
     }
