@@ -236,7 +236,7 @@ weft_sleep(weft_time d)
     err = wait_begin_later(&me, NULL, WAIT_SLEEP, NULL, deadline);
     if (!err)
         err = wait_park(&me, deadline);
-    return err == -ETIMEDOUT ? 0 : err;
+    return err == -ETIMEDOUT ? wait_ctx_err() : err; /* its own end, or the context's */
 }
 
 const char *
