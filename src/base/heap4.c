@@ -11,7 +11,8 @@ static void
 place(struct heap4 *h, size_t i, struct heap_entry e)
 {
     h->at[i] = e;
-    h->pos[e.slot] = (uint32_t)i + 1;
+    uint32_t slot = e.slot;
+    h->pos[slot] = (uint32_t)i + 1;
 }
 
 static void

@@ -62,8 +62,9 @@ run_hook(void *arg)
 static void
 run_inline(struct hook *h)
 {
-    weft_ctx_scope __attribute__((cleanup(weft_ctx_leave))) s = weft_ctx_enter(h->carry);
+    weft_ctx_scope s = weft_ctx_enter(h->carry);
     run_hook(h);
+    weft_ctx_leave(&s);
 }
 
 static void

@@ -234,8 +234,9 @@ park_thread(struct waiter *n, weft_time deadline)
         if (os_futex_wait(&p->signal, 0, until) != -ETIMEDOUT)
             continue;
         if (deadline == WEFT_NEVER || until < deadline - WEFT_CLOCK_BASE) { /* the context's */
-            p->ctx->expire(p->ctx); /* cancels us, or somebody was faster */
-            until = thread_until(p, HOLD, deadline);
+            p->ctx->expire(p->ctx); /* cancels us, or somebody was faster, or the clock of this CPU is behind */
+            if (a_load_acq(&p->ctx->err)) /* [ctx.err] */
+                until = thread_until(p, HOLD, deadline);
             continue;
         }
         uint64_t open = n->token;

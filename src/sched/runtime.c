@@ -351,6 +351,15 @@ discard_one(struct task *t, void *arg)
         ++*claimed;
 }
 
+static void
+free_root(void)
+{
+    struct carried *root = rt.root;
+    rt.root = NULL; /* a later context may lie at the same address */
+    if (root)
+        rt.root_free(root);
+}
+
 static int64_t
 grace_end(weft_time grace)
 {
@@ -387,7 +396,7 @@ finish(weft_time grace, int cause)
         rt.fd_reset();
     netpoll_fini();
     os_fault_remove();
-    rt.root_free(rt.root);
+    free_root();
 }
 
 static void
@@ -436,8 +445,7 @@ start(const weft_config *c, weft_fn fn, void *arg)
         task_slab_fini();
         stack_fini();
         os_fault_remove();
-        if (rt.root)
-            rt.root_free(rt.root);
+        free_root();
         return err;
     }
     a_store_rel(&rt.state, RUN_ON); /* [runtime.on] */
