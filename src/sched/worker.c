@@ -309,6 +309,7 @@ task_main(void *arg)
 {
     struct task *self = arg;
     fiber_enter(&self->fiber);
+    san_acquire(self->stack); /* who used it before has left it */
     restore(worker_self(), self);
     for (;;) {
         san_acquire(self);
