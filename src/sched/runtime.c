@@ -279,7 +279,7 @@ static bool
 all_wait(void)
 {
     uint32_t before, after;
-    return idle_all_asleep(&before) && runtime_nothing_armed() && a_load_seq(&rt.inject_len) == 0 && idle_all_asleep(&after) &&
+    return idle_all_asleep(&before) && runtime_nothing_armed() && a_load_seq(&rt.injector.len) == 0 && idle_all_asleep(&after) &&
         before == after;
 }
 
@@ -382,6 +382,8 @@ finish(weft_time grace, int cause)
         fprintf(stderr, "weft: a thread is still inside foreign code at the end of the run; it is left behind\n");
     else if (alive)
         task_each(discard_one, &claimed);
+    if (!stuck)
+        inject_fini();
     if (stuck || claimed) { /* somebody may still touch a task: its memory is given up, not given back */
         workers_free(true);
         task_slab_abandon();

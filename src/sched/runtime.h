@@ -2,6 +2,7 @@
 #ifndef SCHED_RUNTIME_H
 #define SCHED_RUNTIME_H
 
+#include "sched/inject.h"
 #include "sched/worker.h"
 
 enum run_state { RUN_NONE, RUN_STARTING, RUN_ON };
@@ -24,10 +25,7 @@ struct runtime {
     size_t max_tasks;
     unsigned n;          /* workers */
     struct worker *workers[WORKERS_MAX];
-    /* the injector: tasks from outside the workers, and what overflowed */
-    uint32_t inject_lock __attribute__((aligned(64)));
-    uint32_t inject_len; /* atomic, written under the lock */
-    struct task *inject_head, *inject_tail;
+    struct injector injector;
     /* the supervisor's event word: a futex; bumped when the main task ends, and when all workers sleep */
     uint32_t event __attribute__((aligned(64)));
     uint32_t wants_quiet; /* atomic: the supervisor asks to be told when all workers sleep */
@@ -56,8 +54,6 @@ void runtime_main_done(int result);
 void runtime_event(void);
 /** Nothing is armed that could make a task ready from within: no timer, no descriptor. */
 bool runtime_nothing_armed(void);
-/** Hand a list of n tasks, linked by ->next, to the injector. */
-void inject_push(struct task *first, struct task *last, uint32_t n);
 
 /* The clock of weft_now() starts here, so that no duration is a deadline. */
 #define WEFT_CLOCK_BASE (INT64_C(1) << 60)

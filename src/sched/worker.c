@@ -10,7 +10,6 @@
 #include "sched/worker.h"
 
 #include "arch/switch.h"
-#include "base/spinlock.h"
 #include "os/clock.h"
 #include "os/thread.h"
 #include "sched/carry.h"
@@ -27,7 +26,6 @@ enum {
     INJECT_TICKS = 61, /* as Go: a prime, so it does not beat with a program's own periods */
     CLOCK_TICKS = 8,
     WAKE_STREAK = 16,
-    INJECT_BATCH = 64,
     COMMIT_PAUSES = 50,
     SEARCH_ROUNDS = 4,
     SPIN_ROUNDS = 40, /* about 10 us of looking before a sleep that costs as much */
@@ -36,57 +34,11 @@ enum {
 
 /* ---- queues ---- */
 
-void
-inject_push(struct task *first, struct task *last, uint32_t n)
-{
-    last->next = NULL;
-    spin_lock(&rt.inject_lock);
-    if (rt.inject_head)
-        rt.inject_tail->next = first;
-    else
-        rt.inject_head = first;
-    rt.inject_tail = last;
-    a_store_rel(&rt.inject_len, rt.inject_len + n); /* [inject.len] */
-    spin_unlock(&rt.inject_lock);
-}
-
-/** Take a share of the injector: the first is returned, the others go to the ring. */
-static struct task *
-inject_take(struct worker *w)
-{
-    if (a_load_acq(&rt.inject_len) == 0) /* [inject.len] */
-        return NULL;
-    struct task *first = NULL;
-    spin_lock(&rt.inject_lock);
-    uint32_t share = rt.inject_len / rt.n + 1;
-    if (share > INJECT_BATCH)
-        share = INJECT_BATCH;
-    uint32_t taken = 0;
-    while (taken < share && rt.inject_head) {
-        struct task *t = rt.inject_head;
-        if (first && ring_len(&w->ring) >= RING_SIZE - 1)
-            break;
-        rt.inject_head = t->next;
-        taken++;
-        if (first)
-            ring_push(&w->ring, t); /* there is room, and only we push */
-        else
-            first = t;
-    }
-    a_store_rel(&rt.inject_len, rt.inject_len - taken); /* [inject.len] */
-    spin_unlock(&rt.inject_lock);
-    return first;
-}
-
 static void
 push(struct worker *w, struct task *t)
 {
-    while (!ring_push(&w->ring, t)) {
-        struct task *first, *last;
-        uint32_t n = ring_spill(&w->ring, &first, &last);
-        if (n)
-            inject_push(first, last, n);
-    }
+    while (!ring_push(&w->ring, t))
+        inject_spill(&w->ring);
 }
 
 void
@@ -96,7 +48,7 @@ sched_ready_later(struct task *t)
     if (w)
         push(w, t);
     else
-        inject_push(t, t, 1);
+        inject_push(t);
     idle_notify();
 }
 
@@ -111,7 +63,7 @@ sched_ready(struct task *t)
 {
     struct worker *w = worker_self();
     if (!w) {
-        inject_push(t, t, 1);
+        inject_push(t);
         idle_notify();
         return;
     }
@@ -144,7 +96,7 @@ look_around(struct worker *w)
         return NULL;
     stamp_now(w);
     netpoll_look(w);
-    return inject_take(w);
+    return inject_take_fair(w);
 }
 
 static struct task *
@@ -262,7 +214,7 @@ resumable(struct worker *w, struct task *t)
     if (t->life == TASK_NEW) {
         sp = bind(w, t);
         if (!sp)
-            inject_push(t, t, 1);
+            inject_push(t);
         return sp;
     }
     for (int i = 0; !(sp = a_load_acq(&t->sp)); i++) { /* [park.commit] */
