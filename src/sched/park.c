@@ -402,6 +402,18 @@ waitq_claim(struct waitq *q)
     return NULL;
 }
 
+struct waiter **
+waitq_claim_all(struct waitq *q, struct waiter **end)
+{
+    struct waiter *n;
+    while ((n = waitq_claim(q))) {
+        n->next = NULL;
+        *end = n;
+        end = &n->next;
+    }
+    return end;
+}
+
 void
 park_time_out(struct task *t, uint32_t epoch)
 {

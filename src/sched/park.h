@@ -77,6 +77,9 @@ void waitq_push_front(struct waitq *q, struct waiter *n);
 void waitq_unlink(struct waitq *q, struct waiter *n);
 /** Take the oldest whose wait we win; losers are unlinked. NULL: nobody. The queue's lock is held. */
 struct waiter *waitq_claim(struct waitq *q);
+/** Take all whose waits we win, oldest first, and append them to a list for wait_ready_all(). The queue's lock is held.
+ *  Returns the list's new end. */
+struct waiter **waitq_claim_all(struct waitq *q, struct waiter **end);
 /** Try to win the wait of one entry. The queue's lock is held. */
 bool wait_claim(struct waiter *n);
 /** Make a claimed waiter run. Its waiter entry may be gone at once. */
