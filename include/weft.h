@@ -10,6 +10,7 @@
 #include <weft/pool.h>
 #include <weft/process.h>
 #include <weft/sem.h>
+#include <weft/sim.h>
 #include <weft/task.h>
 #include <weft/time.h>
 #include <weft/wg.h>

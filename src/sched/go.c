@@ -1,6 +1,6 @@
 /* go.c: the birth of tasks, sleeping, and the calls about oneself. */
 #include "base/spinlock.h"
-#include "os/clock.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 
@@ -55,6 +55,7 @@ live_about(void)
 static int
 birth(struct task **out)
 {
+    sched_point();
     int err = runtime_check();
     if (err)
         return err;
@@ -177,7 +178,7 @@ weft_go_copy(weft_fn fn, const void *arg, size_t size)
 weft_time
 weft_now(void)
 {
-    return WEFT_CLOCK_BASE + os_clock_now();
+    return WEFT_CLOCK_BASE + sched_now();
 }
 
 weft_time

@@ -20,8 +20,8 @@
 #include "sched/park.h"
 
 #include "base/spinlock.h"
-#include "os/clock.h"
 #include "os/futex.h"
+#include "sched/hooks.h"
 #include "sched/runtime.h"
 #include "sched/timer.h"
 
@@ -70,6 +70,7 @@ wait_cancelled(void)
 int
 wait_enter_slow(void)
 {
+    sched_point();
     return wait_cancelled() ? -ECANCELED : 0;
 }
 
@@ -103,7 +104,7 @@ int
 wait_begin(struct waiter *n, uint32_t *lock, enum wait_why why, const void *object, weft_time deadline)
 {
     struct worker *w = worker_self();
-    if (deadline != WEFT_NEVER && (deadline <= 0 || deadline - WEFT_CLOCK_BASE <= os_clock_now()))
+    if (deadline != WEFT_NEVER && (deadline <= 0 || deadline - WEFT_CLOCK_BASE <= sched_now()))
         return wait_cancelled() ? -ECANCELED : -ETIMEDOUT;
     if (!w)
         return begin_thread(n, lock, why, object);

@@ -16,6 +16,7 @@
 #include "os/futex.h"
 #include "os/signal.h"
 #include "os/thread.h"
+#include "sched/hooks.h"
 #include "sched/idle.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
@@ -52,7 +53,7 @@ weft_version(void)
 unsigned
 weft_workers(void)
 {
-    return a_load_acq(&rt.state) == RUN_ON ? rt.n : 0; /* [runtime.on] */
+    return a_load_acq(&rt.state) >= RUN_ON ? rt.n : 0; /* [runtime.on] */
 }
 
 unsigned
@@ -66,7 +67,10 @@ runtime_check(void)
 {
     if (a_load_rlx(&rt.forked)) /* set before the child's first instruction of ours */
         return -ECHILD;
-    if (a_load_acq(&rt.state) != RUN_ON) /* [runtime.on] */
+    uint32_t state = a_load_acq(&rt.state); /* [runtime.on] */
+    if (state == RUN_SIM && !worker_self())
+        return -ENOTSUP; /* another thread has no place in the schedule */
+    if (state < RUN_ON)
         return -ESRCH;
     return a_load_rlx(&rt.cancelled) ? -ECANCELED : 0; /* a task that slips through sees it at its first wait */
 }
@@ -297,8 +301,8 @@ cancel_one(struct task *t, void *arg)
     park_cancel(t);
 }
 
-static void
-cancel_all(void)
+void
+runtime_cancel(void)
 {
     a_store_seq(&rt.special, a_load_rlx(&rt.special) | SPECIAL_ENDED);
     a_store_seq(&rt.cancelling, 1);
@@ -376,7 +380,7 @@ static void
 finish(weft_time grace)
 {
     int64_t until = grace_end(grace);
-    cancel_all();
+    runtime_cancel();
     unsigned claimed = 0;
     bool alive = wait_for_tasks(until) > 0;
     if (alive)
@@ -476,4 +480,114 @@ int
 weft_run(weft_fn fn, void *arg)
 {
     return weft_run_with(NULL, fn, arg);
+}
+
+/* ---- a simulated run: the caller's thread is the only worker ---- */
+
+static void
+adopt_thread(struct worker *w)
+{
+    void *bottom;
+    size_t size;
+    os_thread_stack(&bottom, &size);
+    fiber_init_thread(&w->fiber, bottom, size);
+    w->errno_at = __errno_location();
+    w->cxa = __cxa_get_globals ? __cxa_get_globals() : NULL;
+    if (!os_fault_stack_present())
+        os_fault_stack_install(&w->fault_stack, &w->fault_stack_size); /* without it an overflow is a plain SIGSEGV */
+    tls_worker = w;
+}
+
+int
+runtime_sim_open(const struct sim_hooks *hooks, size_t stack_size)
+{
+    if (a_load_rlx(&rt.forked)) /* as in weft_run_with() */
+        return -ECHILD;
+    int class = stack_class_of(stack_size ? stack_size : stack_class_size(1));
+    if (class < 0)
+        return -EINVAL;
+    uint32_t none = RUN_NONE;
+    if (worker_self() || !a_cas_acq_rel(&rt.state, &none, RUN_STARTING)) /* [runtime.on] */
+        return -EBUSY;
+    if (!atfork_installed && os_thread_atfork(in_forked_child) == 0)
+        atfork_installed = true;
+    reset();
+    rt.workers[0] = worker_new(0);
+    if (!rt.workers[0]) {
+        a_store_rel(&rt.state, RUN_NONE); /* [runtime.on] */
+        return -ENOMEM;
+    }
+    rt.n = 1;
+    rt.stack_class = (unsigned)class;
+    rt.membarrier = os_membarrier_init();
+    rt.sim = hooks;
+    idle_init(1);
+    stack_init();
+    os_fault_install(report_fault);
+    adopt_thread(rt.workers[0]);
+    a_store_rel(&rt.state, RUN_SIM); /* [runtime.on] */
+    return 0;
+}
+
+int
+runtime_sim_begin(const char *name, weft_fn fn, void *arg)
+{
+    struct worker *w = rt.workers[0];
+    rt.cancelled = rt.cancelling = rt.main_done = 0;
+    rt.special = SPECIAL_SIM;
+    w->next_id = w->last_id = 0;
+    w->spawned = w->ended = 0;
+    w->no_stack = false;
+    struct task *t = task_alloc(w);
+    if (!t)
+        return -ENOMEM;
+    san_acquire(&rt); /* the schedule before this one */
+    task_init(t, fn, arg, name ? name : "main", rt.stack_class, __builtin_return_address(0));
+    t->id = 1;
+    rt.foreign_id = 1;
+    rt.foreign_spawned = 1;
+    rt.main_task = t;
+    san_release(t);
+    sched_start(t);
+    return 0;
+}
+
+bool
+runtime_sim_go_on(struct task *t)
+{
+    worker_run(rt.workers[0], t);
+    return !rt.workers[0]->no_stack;
+}
+
+void
+runtime_sim_discard(struct task *t)
+{
+    struct worker *w = rt.workers[0];
+    if (t->life == TASK_STARTED) {
+        park_discard(t); /* claimed already: no other thread is there that could still touch it */
+        if (t->timer.item.pos)
+            timer_disarm(t);
+        t->parker.why = WAIT_NONE;
+        stack_put(&w->stacks[t->stack_class], t->stack_class, t->stack);
+        fiber_fini(&t->fiber);
+    }
+    task_free(w, t);
+}
+
+void
+runtime_sim_close(void)
+{
+    struct worker *w = rt.workers[0];
+    tls_worker = NULL;
+    if (w->fault_stack)
+        os_fault_stack_remove(w->fault_stack, w->fault_stack_size);
+    a_store_rlx(&w->exited, 1); /* there was no thread */
+    workers_free(false);
+    task_slab_fini();
+    stack_fini();
+    san_acquire(&rt); /* as in finish() */
+    os_fault_remove();
+    rt.sim = NULL;
+    rt.special = 0;
+    a_store_rel(&rt.state, RUN_NONE); /* [runtime.on] */
 }

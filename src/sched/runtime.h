@@ -4,11 +4,12 @@
 
 #include "sched/worker.h"
 
-enum run_state { RUN_NONE, RUN_STARTING, RUN_ON };
+enum run_state { RUN_NONE, RUN_STARTING, RUN_ON, RUN_SIM };
 
 /* Bits of rt.special. */
 enum special {
     SPECIAL_ENDED = 1, /* some context has ended in this run */
+    SPECIAL_SIM = 2,   /* a simulated run: hooks.h */
 };
 
 struct runtime {
@@ -39,6 +40,7 @@ struct runtime {
     uint32_t fd_waiters;                         /* atomic: tasks that wait for descriptors */
     void (*fd_ready)(uint64_t data, uint32_t events);
     void (*fd_reset)(void); /* at the end of a run */
+    const struct sim_hooks *sim; /* set while SPECIAL_SIM is */
 };
 
 extern struct runtime rt;
@@ -66,6 +68,20 @@ int task_go(const weft_attr *attr, weft_fn fn, void *arg, struct weft_task *hand
 /** The end of a task with a handle, on its worker. */
 void handle_ended(struct weft_task *h, int result);
 void handle_unref(struct weft_task *h);
+
+/* A simulated run: the calling thread is its only worker, and it may begin again and again. */
+
+/** 0 | -EBUSY | -ECHILD | -EINVAL no such stack | -ENOMEM. */
+int runtime_sim_open(const struct sim_hooks *hooks, size_t stack_size);
+/** A fresh state and the first task, by way of hooks->ready(). 0 | -ENOMEM. */
+int runtime_sim_begin(const char *name, weft_fn fn, void *arg);
+/** Run t until nothing runs. False: there is no memory for its stack. */
+bool runtime_sim_go_on(struct task *t);
+/** End what t waits in, and give t back. It never goes on. */
+void runtime_sim_discard(struct task *t);
+void runtime_sim_close(void);
+/** The run has ended: every wait that may be cancelled is. */
+void runtime_cancel(void);
 
 /* report.c: who waits for what */
 void report_waiting(const char *headline);

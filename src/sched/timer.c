@@ -5,7 +5,7 @@
 #include "sched/timer.h"
 
 #include "base/spinlock.h"
-#include "os/clock.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 
@@ -75,7 +75,7 @@ void
 timers_run(struct timers *ts)
 {
     for (;;) {
-        int64_t now = os_clock_now();
+        int64_t now = sched_now();
         struct {
             struct task *task;
             uint32_t epoch;

@@ -11,7 +11,8 @@
     W(MUTEX, "mutex")              /* mutex.c: lock_slow; weft_mutex_unlock */          \
     W(WG, "wait group")            /* wg.c: weft_wg_wait_until; weft_wg_add */          \
     W(SEM, "semaphore")            /* sem.c: acquire; release */                        \
-    W(FD, "descriptor")            /* fd.c: weft_fd_wait; fd_ready, weft_fd_close */
+    W(FD, "descriptor")            /* fd.c: weft_fd_wait; fd_ready, weft_fd_close */ \
+    W(SETTLE, "all others (weft_sim_settle)") /* sim/world.c: weft_sim_settle; stir */
 
 enum wait_why {
 #define W(name, text) WAIT_##name,

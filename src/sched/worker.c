@@ -12,6 +12,7 @@
 #include "arch/switch.h"
 #include "base/spinlock.h"
 #include "os/thread.h"
+#include "sched/hooks.h"
 #include "sched/idle.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
@@ -91,6 +92,10 @@ void
 sched_start(struct task *t)
 {
     struct worker *w = worker_self();
+    if (w && sim_on()) {
+        rt.sim->ready(t);
+        return;
+    }
     if (w)
         push(w, t);
     else
@@ -105,6 +110,10 @@ sched_ready(struct task *t)
     if (!w) {
         inject_push(t, t, 1);
         idle_notify();
+        return;
+    }
+    if (sim_on()) {
+        rt.sim->ready(t);
         return;
     }
     if (a_load_rlx(&w->ring.wake) == NULL) { /* only we fill it */
@@ -294,13 +303,40 @@ switch_from(struct worker *w, struct task *self, struct task *next)
     restore(worker_self(), self);
 }
 
+/** What the worker's task, which is about to stop, makes way for. NULL: look further, in the scheduler context. */
+static inline struct task *
+successor(struct worker *w, enum sim_why why)
+{
+    if (sim_on())
+        return rt.sim->next(w->current, why);
+    return a_load_rlx(&rt.stop) ? NULL : next_local(w); /* seen for certain in find_work() */
+}
+
 void
 sched_park(struct task *self)
 {
     struct worker *w = worker_self();
-    struct task *next = a_load_rlx(&rt.stop) ? NULL : next_local(w); /* seen for certain in find_work() */
+    struct task *next = successor(w, SIM_PARK);
     if (next != self)
         switch_from(w, self, next);
+}
+
+/** A schedule point of a simulation. */
+static void
+sim_point(struct worker *w, enum sim_why why)
+{
+    struct task *self = w->current;
+    struct task *next = rt.sim->next(self, why);
+    if (next != self)
+        switch_from(w, self, next);
+}
+
+__attribute__((noinline, cold)) void
+sched_point_slow(void)
+{
+    struct worker *w = worker_self();
+    if (w && w->current)
+        sim_point(w, SIM_POINT);
 }
 
 /* One function to the switch: see FLAT in chan/chan.c. */
@@ -310,6 +346,10 @@ weft_yield(void)
     struct worker *w = worker_self();
     if (!w) {
         os_thread_yield();
+        return;
+    }
+    if (sim_on()) {
+        sim_point(w, SIM_YIELD);
         return;
     }
     struct task *self = w->current;
@@ -331,7 +371,7 @@ task_end(struct task *self, int result)
         runtime_main_done(result);
     a_store_rel(&w->ended, w->ended + 1); /* [runtime.count] */
 
-    struct task *next = a_load_rlx(&rt.stop) ? NULL : next_local(w); /* seen for certain in find_work() */
+    struct task *next = successor(w, SIM_END);
 #if !defined(SAN_ASAN) && !defined(WEFT_TSAN)
     if (next && next->life == TASK_NEW && next->stack_class == self->stack_class) {
         next->stack = self->stack;
@@ -368,17 +408,22 @@ task_main(void *arg)
 }
 
 void
+worker_run(struct worker *w, struct task *t)
+{
+    void *sp = resumable(w, t);
+    if (!sp)
+        return;
+    w->current = t;
+    fiber_leave(&w->fiber, &t->fiber, false);
+    arch_switch(&w->sched_sp, sp);
+    fiber_enter(&w->fiber);
+    w->current = NULL;
+}
+
+void
 worker_main(struct worker *w)
 {
     struct task *t;
-    while ((t = find_work(w))) {
-        void *sp = resumable(w, t);
-        if (!sp)
-            continue;
-        w->current = t;
-        fiber_leave(&w->fiber, &t->fiber, false);
-        arch_switch(&w->sched_sp, sp);
-        fiber_enter(&w->fiber);
-        w->current = NULL;
-    }
+    while ((t = find_work(w)))
+        worker_run(w, t);
 }

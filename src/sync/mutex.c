@@ -10,8 +10,7 @@
  *             owner passed through that lock or took the word after it.
  * Locks       lock_ guards the queue. */
 #include "base/spinlock.h"
-#include "os/clock.h"
-#include "os/thread.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 
@@ -68,6 +67,7 @@ try_take(weft_mutex *m, uint64_t id)
 int
 weft_mutex_try_lock(weft_mutex *m)
 {
+    sched_point();
     uint64_t id = self_id();
     if (try_take(m, id))
         return 0;
@@ -128,7 +128,7 @@ lock_slow(weft_mutex *m, uint64_t id, weft_time deadline, bool hold)
         if (since) {
             waitq_push_front(queue(m), &me); /* it lost the race to a newcomer: it does not lose its place too */
         } else {
-            since = os_clock_now();
+            since = sched_now();
             me.amount = (uint64_t)since;
             waitq_push(queue(m), &me);
         }
@@ -153,11 +153,9 @@ lock_slow(weft_mutex *m, uint64_t id, weft_time deadline, bool hold)
 int
 weft_mutex_lock_until(weft_mutex *m, weft_time deadline)
 {
-    int err = wait_check_deadline(deadline);
+    int err = wait_enter(deadline);
     if (err)
         return err;
-    if (wait_cancelled())
-        return -ECANCELED;
     uint64_t id = self_id();
     if (try_take(m, id))
         return 0;
@@ -170,7 +168,7 @@ int
 weft_mutex_lock(weft_mutex *m)
 {
     uint32_t word = 0;
-    if (!a_load_rlx(&rt.cancelled) && a_cas_acq(&m->word_, &word, LOCKED)) { /* [mutex.word]; cancelled: looked at again below */
+    if (!a_load_rlx(&rt.special) && a_cas_acq(&m->word_, &word, LOCKED)) { /* [mutex.word]; special: looked at again below */
         own(m, self_id());
         return 0;
     }
@@ -180,6 +178,7 @@ weft_mutex_lock(weft_mutex *m)
 void
 weft_mutex_hold(weft_mutex *m)
 {
+    sched_point();
     uint64_t id = self_id();
     if (try_take(m, id))
         return;
@@ -194,7 +193,7 @@ weft_mutex_hold(weft_mutex *m)
 static void
 unlock_slow(weft_mutex *m)
 {
-    int64_t now = os_clock_now();
+    int64_t now = sched_now();
     spin_lock(&m->lock_);
     struct waiter *n = waitq_claim(queue(m));
     bool hand_over = n && now - (int64_t)n->amount >= HANDOFF_NS;
@@ -211,6 +210,7 @@ unlock_slow(weft_mutex *m)
 int
 weft_mutex_unlock(weft_mutex *m)
 {
+    sched_point();
     if (a_load_rlx(&m->owner_) != self_id()) /* equal only if we wrote it */
         return -EPERM;
     san_release(m);

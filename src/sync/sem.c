@@ -5,6 +5,7 @@
  * Invariants  free_ + what is out = size_. While somebody waits, the head's request does not fit.
  * Locks       lock_ guards everything. */
 #include "base/spinlock.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 
@@ -56,6 +57,7 @@ take(weft_sem *s, uint64_t k)
 int
 weft_sem_try_acquire(weft_sem *s, uint64_t k)
 {
+    sched_point();
     spin_lock(&s->lock_);
     int err = take(s, k);
     spin_unlock(&s->lock_);
@@ -105,6 +107,7 @@ weft_sem_acquire(weft_sem *s, uint64_t k)
 int
 weft_sem_release(weft_sem *s, uint64_t k)
 {
+    sched_point();
     san_release(s);
     spin_lock(&s->lock_);
     if (k > s->size_ - s->free_) {
