@@ -33,7 +33,9 @@ sim_on(void)
     return __builtin_expect(a_load_rlx(&rt.special) & SPECIAL_SIM, 0); /* constant in a run */
 }
 
+/* Out of line, or the registers that they need would burden the way past them. */
 void sched_point_slow(void);
+int64_t sim_now(void);
 
 /** A place where another task may go on instead, in a simulation. No lock is held. */
 static inline void
@@ -49,7 +51,7 @@ sched_point(void)
 static inline int64_t
 sched_now(void)
 {
-    return sim_on() ? rt.sim->now() : os_clock_now();
+    return sim_on() ? sim_now() : os_clock_now();
 }
 
 /** In a simulation: a number below n, one of its decisions. For draws that must be fair; ask sim_on() first. */

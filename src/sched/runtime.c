@@ -484,6 +484,8 @@ weft_run(weft_fn fn, void *arg)
 
 /* ---- a simulated run: the caller's thread is the only worker ---- */
 
+static struct task nobody; /* fills the wake slot, so that what is made ready goes to rt.sim */
+
 static void
 adopt_thread(struct worker *w)
 {
@@ -521,6 +523,9 @@ runtime_sim_open(const struct sim_hooks *hooks, size_t stack_size)
     rt.stack_class = (unsigned)class;
     rt.membarrier = os_membarrier_init();
     rt.sim = hooks;
+    rt.special = SPECIAL_SIM;
+    rt.stop = 1;
+    rt.workers[0]->ring.wake = &nobody;
     idle_init(1);
     stack_init();
     os_fault_install(report_fault);
@@ -588,6 +593,6 @@ runtime_sim_close(void)
     san_acquire(&rt); /* as in finish() */
     os_fault_remove();
     rt.sim = NULL;
-    rt.special = 0;
+    rt.special = rt.stop = 0;
     a_store_rel(&rt.state, RUN_NONE); /* [runtime.on] */
 }

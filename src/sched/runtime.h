@@ -17,7 +17,7 @@ struct runtime {
     uint32_t special;    /* atomic: enum special; zero in most programs, so that one load clears the common path */
     uint32_t cancelled;  /* atomic: the first function has returned; waits end with -ECANCELED */
     uint32_t cancelling; /* atomic: solo waits are claimed by CAS, see park.c */
-    uint32_t stop;       /* atomic: workers leave */
+    uint32_t stop;       /* atomic: workers leave; always set in a simulation, whose only worker asks rt.sim what to run */
     uint32_t forked;     /* atomic: this is a forked child */
     bool membarrier;     /* constant in a run: os_membarrier() works */
     unsigned stack_class;

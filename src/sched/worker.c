@@ -103,6 +103,21 @@ sched_start(struct task *t)
     idle_notify();
 }
 
+/** Whoever is in the wake slot makes way. Out of line: what it needs would burden the way of each wake-up. */
+static __attribute__((noinline)) void
+ready_slot_full(struct worker *w, struct task *t)
+{
+    if (sim_on()) {
+        rt.sim->ready(t);
+        return;
+    }
+    struct task *other = a_swap_acq_rel(&w->ring.wake, t); /* [ring.wake] */
+    if (other) {
+        push(w, other);
+        idle_notify();
+    }
+}
+
 void
 sched_ready(struct task *t)
 {
@@ -112,19 +127,11 @@ sched_ready(struct task *t)
         idle_notify();
         return;
     }
-    if (sim_on()) {
-        rt.sim->ready(t);
-        return;
-    }
-    if (a_load_rlx(&w->ring.wake) == NULL) { /* only we fill it */
+    if (a_load_rlx(&w->ring.wake) == NULL) { /* only we fill it; never empty in a simulation */
         a_store_rel(&w->ring.wake, t);      /* [ring.wake] */
         return;                             /* we run it next: nobody need be woken for it */
     }
-    struct task *other = a_swap_acq_rel(&w->ring.wake, t); /* [ring.wake] */
-    if (other) {
-        push(w, other);
-        idle_notify();
-    }
+    ready_slot_full(w, t);
 }
 
 /* ---- what runs next ---- */
@@ -303,13 +310,17 @@ switch_from(struct worker *w, struct task *self, struct task *next)
     restore(worker_self(), self);
 }
 
+static __attribute__((noinline, cold)) struct task *
+stop_or_sim(struct worker *w, enum sim_why why)
+{
+    return sim_on() ? rt.sim->next(w->current, why) : NULL;
+}
+
 /** What the worker's task, which is about to stop, makes way for. NULL: look further, in the scheduler context. */
 static inline struct task *
 successor(struct worker *w, enum sim_why why)
 {
-    if (sim_on())
-        return rt.sim->next(w->current, why);
-    return a_load_rlx(&rt.stop) ? NULL : next_local(w); /* seen for certain in find_work() */
+    return a_load_rlx(&rt.stop) ? stop_or_sim(w, why) : next_local(w); /* seen for certain in find_work() */
 }
 
 void
@@ -322,13 +333,19 @@ sched_park(struct task *self)
 }
 
 /** A schedule point of a simulation. */
-static void
+static __attribute__((noinline, cold)) void
 sim_point(struct worker *w, enum sim_why why)
 {
     struct task *self = w->current;
     struct task *next = rt.sim->next(self, why);
     if (next != self)
         switch_from(w, self, next);
+}
+
+__attribute__((noinline, cold)) int64_t
+sim_now(void)
+{
+    return rt.sim->now();
 }
 
 __attribute__((noinline, cold)) void
