@@ -17,6 +17,7 @@
 #include <weft/rwmutex.h>
 #include <weft/select.h>
 #include <weft/sem.h>
+#include <weft/sim.h>
 #include <weft/task.h>
 #include <weft/time.h>
 #include <weft/wg.h>

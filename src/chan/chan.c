@@ -7,6 +7,7 @@
 #include "chan/chan.h"
 
 #include "base/spinlock.h"
+#include "sched/hooks.h"
 #include "sched/runtime.h"
 
 #include <errno.h>
@@ -16,6 +17,8 @@
 /* Everything on the way from here to the switch goes into one function: each return that a switch leaves pending is one that
  * the CPU predicts wrong later (measured: 120 to 75 ns a round trip). */
 #define FLAT __attribute__((flatten))
+
+static int close_now(weft_chan *c);
 
 /* ---- life ---- */
 
@@ -80,11 +83,12 @@ weft_chan_free(weft_chan *c)
 {
     if (!c)
         return;
+    sched_point();
     san_release(c);
     if (a_sub_acq_rel(&c->refs, 1) != 1) /* acq_rel: every user's last touch comes before the free */
         return;
     san_acquire(c);
-    weft_chan_close(c);
+    close_now(c);
     while (c->drop && c->count) {
         size_t at = chan_is_large(c) ? c->order[c->head] : c->head;
         c->drop(chan_slot(c, at), c->user);
@@ -304,6 +308,7 @@ weft_chan_send(weft_chan *c, const void *value)
 int
 weft_chan_try_send(weft_chan *c, const void *value)
 {
+    sched_point();
     int err = send_now(c, value);
     if (err == -EAGAIN)
         spin_unlock(&c->lock);
@@ -390,6 +395,7 @@ weft_chan_recv(weft_chan *c, void *out)
 int
 weft_chan_try_recv(weft_chan *c, void *out)
 {
+    sched_point();
     int err = recv_now(c, out);
     if (err == -EAGAIN)
         spin_unlock(&c->lock);
@@ -412,8 +418,8 @@ claim_all(struct waitq *q, int result)
     return list;
 }
 
-int
-weft_chan_close(weft_chan *c)
+static int
+close_now(weft_chan *c)
 {
     spin_lock(&c->lock);
     if (c->closed) {
@@ -429,6 +435,13 @@ weft_chan_close(weft_chan *c)
     wait_ready_all(senders);
     wait_ready_all(receivers);
     return 0;
+}
+
+int
+weft_chan_close(weft_chan *c)
+{
+    sched_point();
+    return close_now(c);
 }
 
 void

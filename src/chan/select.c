@@ -12,6 +12,7 @@
 #include "chan/chan.h"
 
 #include "base/spinlock.h"
+#include "sched/hooks.h"
 #include "sched/runtime.h"
 
 #include <weft/select.h>
@@ -73,6 +74,8 @@ static uint32_t
 random_below(uint32_t n)
 {
     static __thread uint32_t outside = 2463534242u;
+    if (sim_on())
+        return sim_choose(n);
     struct worker *w = worker_self();
     uint32_t *state = w ? &w->random : &outside;
     uint32_t x = *state; /* xorshift32: only evenness counts */
@@ -93,7 +96,7 @@ static void
 shuffle(struct select *s)
 {
     for (size_t i = 0; i < s->n; i++) {
-        size_t j = s->ordered ? i : random_below((uint32_t)i + 1);
+        size_t j = s->ordered || i == 0 ? i : random_below((uint32_t)i + 1);
         if (s->big_order) {
             s->big_order[i] = s->big_order[j];
             s->big_order[j] = (uint32_t)i;
@@ -416,6 +419,7 @@ weft_try_select(weft_case *cases, size_t n)
     int err = prepare(&s, cases, n, WEFT_NEVER, false);
     if (err)
         return err;
+    sched_point();
     find_locks(&s);
     ssize_t k = look_locked(&s);
     if (k == -EAGAIN)

@@ -11,7 +11,7 @@
 #include "ctx/ctx.h"
 
 #include "base/spinlock.h"
-#include "os/clock.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 
@@ -164,6 +164,7 @@ end_tree(weft_ctx *ctx, int err, int cause)
 void
 weft_ctx_cancel(weft_ctx *ctx, int cause)
 {
+    sched_point();
     end_tree(ctx, -ECANCELED, cause ? cause : -ECANCELED);
 }
 
@@ -179,7 +180,7 @@ owner_of_deadline(weft_ctx *ctx)
 static void
 expire(struct carried *c)
 {
-    if (c->deadline != WEFT_NEVER && a_load_acq(&c->err) == 0 && c->deadline - WEFT_CLOCK_BASE <= os_clock_now()) /* [ctx.err] */
+    if (c->deadline != WEFT_NEVER && a_load_acq(&c->err) == 0 && c->deadline - WEFT_CLOCK_BASE <= sched_now()) /* [ctx.err] */
         end_tree(owner_of_deadline(ctx_of(c)), -ETIMEDOUT, -ETIMEDOUT);
 }
 

@@ -1,7 +1,7 @@
 /* go.c: the birth of tasks, sleeping, and the calls about oneself. */
 #include "base/spinlock.h"
-#include "os/clock.h"
 #include "sched/carry.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 
@@ -57,6 +57,7 @@ live_about(void)
 static int
 birth(struct task **out)
 {
+    sched_point();
     int err = runtime_check();
     if (err)
         return err;
@@ -86,7 +87,7 @@ launch(struct task *t, struct carried *c)
 uint32_t
 task_run(void)
 {
-    return a_load_acq(&rt.state) == RUN_ON && !a_load_rlx(&rt.forked) ? rt.run : 0; /* [runtime.on] */
+    return a_load_acq(&rt.state) >= RUN_ON && !a_load_rlx(&rt.forked) ? rt.run : 0; /* [runtime.on] */
 }
 
 struct task *
@@ -207,7 +208,7 @@ weft_go_copy(weft_fn fn, const void *arg, size_t size)
 weft_time
 weft_now(void)
 {
-    return WEFT_CLOCK_BASE + os_clock_now();
+    return WEFT_CLOCK_BASE + sched_now();
 }
 
 weft_time

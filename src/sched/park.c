@@ -21,8 +21,8 @@
 
 #include "base/spinlock.h"
 #include "sched/carry.h"
-#include "os/clock.h"
 #include "os/futex.h"
+#include "sched/hooks.h"
 #include "sched/runtime.h"
 #include "sched/timer.h"
 
@@ -83,6 +83,7 @@ wait_ctx_err(void)
 int
 wait_enter_slow(void)
 {
+    sched_point();
     return wait_ctx_err(); /* checked again, in order, once a wait is open */
 }
 
@@ -156,7 +157,7 @@ begin_task(struct worker *w, weft_time deadline)
 static bool
 is_over(weft_time deadline)
 {
-    return deadline != WEFT_NEVER && (deadline <= 0 || deadline - WEFT_CLOCK_BASE <= os_clock_now());
+    return deadline != WEFT_NEVER && (deadline <= 0 || deadline - WEFT_CLOCK_BASE <= sched_now());
 }
 
 int

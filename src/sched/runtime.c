@@ -17,6 +17,7 @@
 #include "os/signal.h"
 #include "os/thread.h"
 #include "sched/carry.h"
+#include "sched/hooks.h"
 #include "sched/idle.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
@@ -53,7 +54,7 @@ weft_version(void)
 unsigned
 weft_workers(void)
 {
-    return a_load_acq(&rt.state) == RUN_ON ? rt.n : 0; /* [runtime.on] */
+    return a_load_acq(&rt.state) >= RUN_ON ? rt.n : 0; /* [runtime.on] */
 }
 
 unsigned
@@ -67,7 +68,10 @@ runtime_check(void)
 {
     if (a_load_rlx(&rt.forked)) /* set before the child's first instruction of ours */
         return -ECHILD;
-    if (a_load_acq(&rt.state) != RUN_ON) /* [runtime.on] */
+    uint32_t state = a_load_acq(&rt.state); /* [runtime.on] */
+    if (state == RUN_SIM && !worker_self())
+        return -ENOTSUP; /* another thread has no place in the schedule */
+    if (state < RUN_ON)
         return -ESRCH;
     return a_load_rlx(&rt.cancelled) ? -ECANCELED : 0; /* a task that slips through sees it at its first wait */
 }
@@ -291,6 +295,13 @@ is_deadlock(void)
     return os_thread_count() == rt.n + 1 + SAN_THREADS + service_threads() && all_wait();
 }
 
+void
+runtime_cancel(int cause)
+{
+    a_store_seq(&rt.cancelled, 1);
+    rt.root_end(rt.root, cause);
+}
+
 /** Sleep until the main task has ended or a deadlock is found. Returns -EDEADLK or 0. */
 static int
 supervise(enum weft_deadlock policy)
@@ -371,8 +382,7 @@ static void
 finish(weft_time grace, int cause)
 {
     int64_t until = grace_end(grace);
-    a_store_seq(&rt.cancelled, 1);
-    rt.root_end(rt.root, cause);
+    runtime_cancel(cause);
     unsigned claimed = 0;
     bool alive = wait_for_tasks(until) > 0;
     if (alive)
@@ -481,4 +491,123 @@ int
 weft_run(weft_fn fn, void *arg)
 {
     return weft_run_with(NULL, fn, arg);
+}
+
+/* ---- a simulated run: the caller's thread is the only worker ---- */
+
+static struct task nobody; /* fills the wake slot, so that what is made ready goes to rt.sim */
+
+static void
+adopt_thread(struct worker *w)
+{
+    void *bottom;
+    size_t size;
+    os_thread_stack(&bottom, &size);
+    fiber_init_thread(&w->fiber, bottom, size);
+    w->errno_at = __errno_location();
+    w->cxa = __cxa_get_globals ? __cxa_get_globals() : NULL;
+    if (!os_fault_stack_present())
+        os_fault_stack_install(&w->fault_stack, &w->fault_stack_size); /* without it an overflow is a plain SIGSEGV */
+    tls_worker = w;
+}
+
+int
+runtime_sim_open(const struct sim_hooks *hooks, size_t stack_size)
+{
+    if (a_load_rlx(&rt.forked)) /* as in weft_run_with() */
+        return -ECHILD;
+    int class = stack_class_of(stack_size ? stack_size : stack_class_size(1));
+    if (class < 0)
+        return -EINVAL;
+    uint32_t none = RUN_NONE;
+    if (worker_self() || !a_cas_acq_rel(&rt.state, &none, RUN_STARTING)) /* [runtime.on] */
+        return -EBUSY;
+    if (!atfork_installed && os_thread_atfork(in_forked_child) == 0)
+        atfork_installed = true;
+    reset();
+    rt.workers[0] = worker_new(0);
+    if (!rt.workers[0]) {
+        a_store_rel(&rt.state, RUN_NONE); /* [runtime.on] */
+        return -ENOMEM;
+    }
+    rt.n = 1;
+    rt.stack_class = (unsigned)class;
+    rt.membarrier = os_membarrier_init();
+    rt.sim = hooks;
+    rt.special = SPECIAL_SIM;
+    rt.stop = 1;
+    rt.workers[0]->ring.wake = &nobody;
+    idle_init(1);
+    stack_init();
+    os_fault_install(report_fault);
+    adopt_thread(rt.workers[0]);
+    a_store_rel(&rt.state, RUN_SIM); /* [runtime.on] */
+    return 0;
+}
+
+int
+runtime_sim_begin(const char *name, weft_fn fn, void *arg)
+{
+    struct worker *w = rt.workers[0];
+    rt.cancelled = rt.cancelling = rt.main_done = 0;
+    rt.special = SPECIAL_SIM;
+    w->next_id = w->last_id = 0;
+    w->spawned = w->ended = 0;
+    w->no_stack = false;
+    free_root();
+    rt.root = rt.root_new();
+    struct task *t = rt.root ? task_alloc(w) : NULL;
+    if (!t)
+        return -ENOMEM;
+    t->parker.ctx = rt.root;
+    san_acquire(&rt); /* the schedule before this one */
+    task_init(t, fn, arg, name ? name : "main", rt.stack_class, __builtin_return_address(0));
+    t->id = 1;
+    rt.foreign_id = 1;
+    rt.foreign_spawned = 1;
+    rt.main_task = t;
+    san_release(t);
+    sched_start(t);
+    return 0;
+}
+
+bool
+runtime_sim_go_on(struct task *t)
+{
+    worker_run(rt.workers[0], t);
+    return !rt.workers[0]->no_stack;
+}
+
+void
+runtime_sim_discard(struct task *t)
+{
+    struct worker *w = rt.workers[0];
+    carry_leave(&t->parker);
+    if (t->life == TASK_STARTED) {
+        park_discard(t); /* claimed already: no other thread is there that could still touch it */
+        timer_disarm(&t->timer);
+        t->parker.why = WAIT_NONE;
+        stack_put(&w->stacks[t->stack_class], t->stack_class, t->stack);
+        fiber_fini(&t->fiber);
+    }
+    task_free(w, t);
+}
+
+void
+runtime_sim_close(void)
+{
+    struct worker *w = rt.workers[0];
+    tls_worker = NULL;
+    if (w->fault_stack)
+        os_fault_stack_remove(w->fault_stack, w->fault_stack_size);
+    a_store_rlx(&w->exited, 1); /* there was no thread */
+    workers_free(false);
+    task_slab_fini();
+    stack_fini();
+    san_acquire(&rt); /* as in finish() */
+    os_fault_remove();
+    free_root();
+    rt.sim = NULL;
+    rt.special = rt.stop = 0;
+    a_store_rel(&rt.state, RUN_NONE); /* [runtime.on] */
 }

@@ -5,11 +5,12 @@
 #include "sched/inject.h"
 #include "sched/worker.h"
 
-enum run_state { RUN_NONE, RUN_STARTING, RUN_ON };
+enum run_state { RUN_NONE, RUN_STARTING, RUN_ON, RUN_SIM };
 
 /* Bits of rt.special. */
 enum special {
     SPECIAL_ENDED = 1, /* some context has ended in this run */
+    SPECIAL_SIM = 2,   /* a simulated run: hooks.h */
 };
 
 struct runtime {
@@ -17,7 +18,7 @@ struct runtime {
     uint32_t special;    /* atomic: enum special; zero in most programs, so that one load clears the common path */
     uint32_t cancelled;  /* atomic: the run's root has ended: nothing is started any more */
     uint32_t cancelling; /* atomic: how many are ending a context: solo waits are claimed by CAS, see park.c */
-    uint32_t stop;       /* atomic: workers leave */
+    uint32_t stop;       /* atomic: workers leave; always set in a simulation, whose only worker asks rt.sim what to run */
     uint32_t run;        /* how many runs there were; constant in a run */
     uint32_t forked;     /* atomic: this is a forked child */
     bool membarrier;     /* constant in a run: os_membarrier() works */
@@ -42,6 +43,7 @@ struct runtime {
     uint32_t fd_waiters;                         /* atomic: tasks that wait for descriptors */
     void (*fd_ready)(uint64_t data, uint32_t events);
     void (*fd_reset)(void); /* at the end of a run */
+    const struct sim_hooks *sim; /* set while SPECIAL_SIM is */
 };
 
 extern struct runtime rt;
@@ -75,6 +77,20 @@ void task_start_reserved(struct task *t, weft_fn fn, void *arg, struct carried *
 /** The end of a task with a handle, on its worker. */
 void handle_ended(struct weft_task *h, int result);
 void handle_unref(struct weft_task *h);
+
+/* A simulated run: the calling thread is its only worker, and it may begin again and again. */
+
+/** 0 | -EBUSY | -ECHILD | -EINVAL no such stack | -ENOMEM. */
+int runtime_sim_open(const struct sim_hooks *hooks, size_t stack_size);
+/** A fresh state and the first task, by way of hooks->ready(). 0 | -ENOMEM. */
+int runtime_sim_begin(const char *name, weft_fn fn, void *arg);
+/** Run t until nothing runs. False: there is no memory for its stack. */
+bool runtime_sim_go_on(struct task *t);
+/** End what t waits in, and give t back. It never goes on. */
+void runtime_sim_discard(struct task *t);
+void runtime_sim_close(void);
+/** The run has ended: every wait that may be cancelled is. */
+void runtime_cancel(int cause);
 
 /* report.c: who waits for what */
 void report_waiting(const char *headline);

@@ -5,7 +5,7 @@
 #include "sched/timer.h"
 
 #include "base/spinlock.h"
-#include "os/clock.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 
@@ -137,7 +137,7 @@ timers_run(struct timers *ts)
     struct due due[FIRE_BATCH];
     unsigned n = FIRE_BATCH;
     while (n == FIRE_BATCH) {
-        int64_t now = os_clock_now();
+        int64_t now = sched_now();
         if (timers_first(ts) > now)
             return;
         n = take_due(ts, now, due);

@@ -13,6 +13,7 @@
 #include "os/clock.h"
 #include "os/thread.h"
 #include "sched/carry.h"
+#include "sched/hooks.h"
 #include "sched/idle.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
@@ -45,11 +46,30 @@ void
 sched_ready_later(struct task *t)
 {
     struct worker *w = worker_self();
+    if (w && sim_on()) {
+        rt.sim->ready(t);
+        return;
+    }
     if (w)
         push(w, t);
     else
         inject_push(t);
     idle_notify();
+}
+
+/** Whoever is in the wake slot makes way. Out of line: what it needs would burden the way of each wake-up. */
+static __attribute__((noinline)) void
+ready_slot_full(struct worker *w, struct task *t)
+{
+    if (sim_on()) {
+        rt.sim->ready(t);
+        return;
+    }
+    struct task *other = a_swap_acq_rel(&w->ring.wake, t); /* [ring.wake] */
+    if (other) {
+        push(w, other);
+        idle_notify();
+    }
 }
 
 void
@@ -67,15 +87,11 @@ sched_ready(struct task *t)
         idle_notify();
         return;
     }
-    if (a_load_rlx(&w->ring.wake) == NULL) { /* only we fill it */
+    if (a_load_rlx(&w->ring.wake) == NULL) { /* only we fill it; never empty in a simulation */
         a_store_rel(&w->ring.wake, t);      /* [ring.wake] */
         return;                             /* we run it next: nobody need be woken for it */
     }
-    struct task *other = a_swap_acq_rel(&w->ring.wake, t); /* [ring.wake] */
-    if (other) {
-        push(w, other);
-        idle_notify();
-    }
+    ready_slot_full(w, t);
 }
 
 /* ---- what runs next ---- */
@@ -262,13 +278,50 @@ switch_from(struct worker *w, struct task *self, struct task *next)
     restore(worker_self(), self);
 }
 
+static __attribute__((noinline, cold)) struct task *
+stop_or_sim(struct worker *w, enum sim_why why)
+{
+    return sim_on() ? rt.sim->next(w->current, why) : NULL;
+}
+
+/** What the worker's task, which is about to stop, makes way for. NULL: look further, in the scheduler context. */
+static inline struct task *
+successor(struct worker *w, enum sim_why why)
+{
+    return a_load_rlx(&rt.stop) ? stop_or_sim(w, why) : next_local(w); /* seen for certain in find_work() */
+}
+
 void
 sched_park(struct task *self)
 {
     struct worker *w = worker_self();
-    struct task *next = a_load_rlx(&rt.stop) ? NULL : next_local(w); /* seen for certain in find_work() */
+    struct task *next = successor(w, SIM_PARK);
     if (next != self)
         switch_from(w, self, next);
+}
+
+/** A schedule point of a simulation. */
+static __attribute__((noinline, cold)) void
+sim_point(struct worker *w, enum sim_why why)
+{
+    struct task *self = w->current;
+    struct task *next = rt.sim->next(self, why);
+    if (next != self)
+        switch_from(w, self, next);
+}
+
+__attribute__((noinline, cold)) int64_t
+sim_now(void)
+{
+    return rt.sim->now();
+}
+
+__attribute__((noinline, cold)) void
+sched_point_slow(void)
+{
+    struct worker *w = worker_self();
+    if (w && w->current)
+        sim_point(w, SIM_POINT);
 }
 
 /* One function to the switch: see FLAT in chan/chan.c. */
@@ -278,6 +331,10 @@ weft_yield(void)
     struct worker *w = worker_self();
     if (!w) {
         os_thread_yield();
+        return;
+    }
+    if (sim_on()) {
+        sim_point(w, SIM_YIELD);
         return;
     }
     struct task *self = w->current;
@@ -300,7 +357,7 @@ task_end(struct task *self, int result)
         runtime_main_done(result);
     a_store_rel(&w->ended, w->ended + 1); /* [runtime.count] */
 
-    struct task *next = a_load_rlx(&rt.stop) ? NULL : next_local(w); /* seen for certain in find_work() */
+    struct task *next = successor(w, SIM_END);
 #if !defined(SAN_ASAN) && !defined(WEFT_TSAN)
     if (next && next->life == TASK_NEW && next->stack_class == self->stack_class) {
         next->stack = self->stack;
@@ -338,17 +395,22 @@ task_main(void *arg)
 }
 
 void
+worker_run(struct worker *w, struct task *t)
+{
+    void *sp = resumable(w, t);
+    if (!sp)
+        return;
+    w->current = t;
+    fiber_leave(&w->fiber, &t->fiber, false);
+    arch_switch(&w->sched_sp, sp);
+    fiber_enter(&w->fiber);
+    w->current = NULL;
+}
+
+void
 worker_main(struct worker *w)
 {
     struct task *t;
-    while ((t = find_work(w))) {
-        void *sp = resumable(w, t);
-        if (!sp)
-            continue;
-        w->current = t;
-        fiber_leave(&w->fiber, &t->fiber, false);
-        arch_switch(&w->sched_sp, sp);
-        fiber_enter(&w->fiber);
-        w->current = NULL;
-    }
+    while ((t = find_work(w)))
+        worker_run(w, t);
 }

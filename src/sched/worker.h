@@ -87,6 +87,9 @@ sched_stamp(void)
 /** The body of a worker's thread: run tasks until the runtime stops. */
 void worker_main(struct worker *w);
 
+/** In the scheduler context: run t, and whatever follows it, until there is nothing to run. */
+void worker_run(struct worker *w, struct task *t);
+
 /** Make a task that waits or is new runnable; the caller has claimed it. From any thread. A task woken by a task goes to
  *  the wake slot, a new one to the ring. */
 void sched_ready(struct task *t);

@@ -12,8 +12,7 @@
  *             owner passed through that lock or took the word after it.
  * Locks       lock_ guards the queue. */
 #include "base/spinlock.h"
-#include "os/clock.h"
-#include "os/thread.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 
@@ -76,6 +75,7 @@ is_mine(weft_mutex *m, uint64_t id)
 int
 weft_mutex_try_lock(weft_mutex *m)
 {
+    sched_point();
     uint64_t id = self_id();
     if (try_take(m, id))
         return 0;
@@ -136,7 +136,7 @@ lock_slow(weft_mutex *m, uint64_t id, weft_time deadline, bool hold)
         if (since) {
             waitq_push_front(queue(m), &me); /* it lost the race to a newcomer: it does not lose its place too */
         } else {
-            since = os_clock_now();
+            since = sched_now();
             me.amount = (uint64_t)since;
             waitq_push(queue(m), &me);
         }
@@ -185,6 +185,7 @@ weft_mutex_lock(weft_mutex *m)
 void
 weft_mutex_hold(weft_mutex *m)
 {
+    sched_point();
     uint64_t id = self_id();
     if (try_take(m, id))
         return;
@@ -199,7 +200,7 @@ weft_mutex_hold(weft_mutex *m)
 static __attribute__((noinline)) int
 unlock_slow(weft_mutex *m)
 {
-    int64_t now = os_clock_now();
+    int64_t now = sched_now();
     spin_lock(&m->lock_);
     struct waiter *n = waitq_claim(queue(m));
     bool hand_over = n && now - (int64_t)n->amount >= HANDOFF_NS;
@@ -219,6 +220,7 @@ unlock_slow(weft_mutex *m)
 int
 weft_mutex_unlock(weft_mutex *m)
 {
+    sched_point();
     uint64_t id = self_id();
     uint64_t word = a_load_rlx(&m->word_); /* the CAS decides; the owner's bits equal id only if we hold it */
     if (owner_of(word) != id)

@@ -15,7 +15,7 @@
  * TSan        Writers release the mutex's address, acquired by all; readers release readers_, acquired by writers only: two
  *             readers do not order each other. */
 #include "base/spinlock.h"
-#include "os/clock.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 #include "sync/self.h"
@@ -110,7 +110,7 @@ next_phase(weft_rwmutex *m, bool readers_first, bool handover)
     uint64_t word = count ? count * ONE | READ : 0;
     if (!next && (next = waitq_claim(writers(m)))) {
         next->next = NULL;
-        next->result = handover || os_clock_now() - (int64_t)next->amount >= HANDOFF_NS;
+        next->result = handover || sched_now() - (int64_t)next->amount >= HANDOFF_NS;
         word = next->result ? (uint64_t)(uintptr_t)next->value : WOKEN;
     }
     if (!next && (next = claim_readers(m, &count)))
@@ -333,7 +333,7 @@ lock_slow(weft_rwmutex *m, uint64_t id, weft_time deadline, bool hold)
             spin_unlock(&m->lock_);
             break;
         }
-        since = arrived ? since : os_clock_now();
+        since = arrived ? since : sched_now();
         struct waiter me = {.amount = (uint64_t)since, .value = (void *)(uintptr_t)id};
         int err = queue_and_unlock(m, &me, writers(m), arrived, deadline, hold); /* who lost a race keeps its place */
         if (err)

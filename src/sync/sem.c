@@ -8,6 +8,7 @@
  * No touch    Who is served does not touch the semaphore again; release ends by giving back the spinlock.
  * Locks       lock_ guards everything. */
 #include "base/spinlock.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
 
 #include <weft/sem.h>
@@ -82,6 +83,7 @@ take(weft_sem *s, uint64_t k)
 int
 weft_sem_try_acquire(weft_sem *s, uint64_t k)
 {
+    sched_point();
     spin_lock(&s->lock_);
     int err = take(s, k);
     spin_unlock(&s->lock_);
@@ -152,6 +154,7 @@ int
 weft_sem_release(weft_sem *s, uint64_t k)
 {
     struct waiter *served = NULL;
+    sched_point();
     san_release(s);
     spin_lock(&s->lock_);
     if (k > s->out_) {
