@@ -2,6 +2,7 @@
 #include "base/heap4.h"
 
 #include "base/atomic.h"
+#include "base/attr.h"
 
 #include <stdlib.h>
 
@@ -58,7 +59,7 @@ grow(void *array, size_t cap, size_t size)
     return p != NULL;
 }
 
-bool
+COLD bool
 heap_reserve(struct heap4 *h)
 {
     if (h->n < h->cap)

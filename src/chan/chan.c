@@ -6,6 +6,7 @@
  * No touch    after the unlock that lets the effect be seen; wait_ready() touches only the waiter. */
 #include "chan/chan.h"
 
+#include "base/attr.h"
 #include "base/spinlock.h"
 #include "sched/hooks.h"
 #include "sched/runtime.h"
@@ -13,10 +14,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Everything on the way from here to the switch goes into one function: each return that a switch leaves pending is one that
- * the CPU predicts wrong later (measured: 120 to 75 ns a round trip). */
-#define FLAT __attribute__((flatten))
 
 static int close_now(weft_chan *c);
 

@@ -110,7 +110,7 @@ wake(struct worker *w)
         os_futex_wake(&w->notified, 1);
 }
 
-static void
+static COLD void
 wake_one(uint64_t s)
 {
     do {

@@ -43,7 +43,7 @@ push_single(struct injector *in, struct task *t)
     in->tail = t;
 }
 
-void
+COLD void
 inject_push(struct task *t)
 {
     struct injector *in = &rt.injector;
@@ -104,7 +104,7 @@ get_block(struct injector *in)
     return b ? b : malloc(sizeof *b);
 }
 
-void
+COLD void
 inject_spill(struct ring *r)
 {
     struct injector *in = &rt.injector;

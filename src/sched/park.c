@@ -80,7 +80,7 @@ wait_ctx_err(void)
     return a_load_acq(&c->err); /* [ctx.err] */
 }
 
-int
+COLD int
 wait_enter_slow(void)
 {
     sched_point();
@@ -136,7 +136,7 @@ check_ended(struct waiter *first)
 }
 
 /** Is the deadline over, the context's too for a thread, which has no timer? *until: when to wake. */
-static int
+static COLD int
 begin_thread(struct parker *p, weft_time deadline)
 {
     if (a_load_rlx(&rt.forked)) /* set before the child's first instruction of ours */
@@ -226,7 +226,7 @@ thread_until(const struct parker *p, enum state state, weft_time deadline)
 }
 
 /** A plain thread's wait: sleep until ready, or claim the wait ourselves at the deadline. */
-static void
+static COLD void
 park_thread(struct waiter *n, weft_time deadline)
 {
     struct parker *p = n->parker;
@@ -316,16 +316,21 @@ wait_claim(struct waiter *n)
     return true;
 }
 
+static COLD void
+wake_thread(struct parker *p)
+{
+    a_store_rel(&p->signal, 1); /* [park.signal] */
+    os_futex_wake(&p->signal, 1);
+}
+
 void
 wait_ready(struct parker *p)
 {
     san_release(p);
-    if (!p->is_thread) {
+    if (p->is_thread)
+        wake_thread(p);
+    else
         sched_ready(task_of(p));
-        return;
-    }
-    a_store_rel(&p->signal, 1); /* [park.signal] */
-    os_futex_wake(&p->signal, 1);
 }
 
 void

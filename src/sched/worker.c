@@ -10,6 +10,7 @@
 #include "sched/worker.h"
 
 #include "arch/switch.h"
+#include "base/attr.h"
 #include "os/clock.h"
 #include "os/thread.h"
 #include "sched/carry.h"
@@ -103,7 +104,7 @@ stamp_now(struct worker *w)
 }
 
 /** Every so often on the way: the injector, due timers, ready descriptors. */
-static struct task *
+static COLD struct task *
 look_around(struct worker *w)
 {
     if (timers_first(&w->timers) != INT64_MAX)
@@ -205,7 +206,7 @@ find_work(struct worker *w)
 static void task_main(void *arg);
 
 /** Give a new task a stack. NULL: memory is short. */
-static void *
+static COLD void *
 bind(struct worker *w, struct task *t)
 {
     char *top = stack_get(&w->stacks[t->stack_class], t->stack_class);
@@ -278,7 +279,7 @@ switch_from(struct worker *w, struct task *self, struct task *next)
     restore(worker_self(), self);
 }
 
-static __attribute__((noinline, cold)) struct task *
+static COLD struct task *
 stop_or_sim(struct worker *w, enum sim_why why)
 {
     return sim_on() ? rt.sim->next(w->current, why) : NULL;
@@ -301,7 +302,7 @@ sched_park(struct task *self)
 }
 
 /** A schedule point of a simulation. */
-static __attribute__((noinline, cold)) void
+static COLD void
 sim_point(struct worker *w, enum sim_why why)
 {
     struct task *self = w->current;
@@ -310,13 +311,13 @@ sim_point(struct worker *w, enum sim_why why)
         switch_from(w, self, next);
 }
 
-__attribute__((noinline, cold)) int64_t
+COLD int64_t
 sim_now(void)
 {
     return rt.sim->now();
 }
 
-__attribute__((noinline, cold)) void
+COLD void
 sched_point_slow(void)
 {
     struct worker *w = worker_self();
@@ -324,8 +325,7 @@ sched_point_slow(void)
         sim_point(w, SIM_POINT);
 }
 
-/* One function to the switch: see FLAT in chan/chan.c. */
-__attribute__((flatten)) void
+FLAT void
 weft_yield(void)
 {
     struct worker *w = worker_self();
