@@ -16,7 +16,6 @@
 #include "sched/runtime.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { BLOCK_TASKS = RING_SIZE / 2, SINGLES_MAX = 64, OLD_FRESH = 8 }; /* why 8: docs/decisions/020 */
 
@@ -92,6 +91,15 @@ unlink_block(struct list *l, struct block *b)
         l->last = b->prev;
 }
 
+static void
+keep_spare(struct injector *in, struct block *b)
+{
+    b->next = in->spare;
+    in->spare = b;
+}
+
+/* ---- spilling ---- */
+
 /** An empty block; NULL when memory is short. */
 static struct block *
 get_block(struct injector *in)
@@ -101,31 +109,36 @@ get_block(struct injector *in)
     if (b)
         in->spare = b->next;
     spin_unlock(&in->lock);
-    return b ? b : malloc(sizeof *b);
+    if (b)
+        return b;
+    san_ignore_begin();
+    b = malloc(sizeof *b);
+    san_ignore_end();
+    return b;
 }
 
 COLD void
 inject_spill(struct ring *r)
 {
     struct injector *in = &rt.injector;
-    struct task *tasks[BLOCK_TASKS];
-    uint32_t n = ring_spill(r, tasks);
-    if (n == 0)
-        return;
+    struct task *none[BLOCK_TASKS];
     struct block *b = get_block(in);
-    if (b) {
-        b->from = 0;
-        b->to = n;
-        memcpy(b->tasks, tasks, n * sizeof *tasks);
-    }
+    struct task **tasks = b ? b->tasks : none;
+    uint32_t n = ring_spill(r, tasks);
     spin_lock(&in->lock);
-    if (!b)
+    if (!b) {
         for (uint32_t i = 0; i < n; i++)
             push_single(in, tasks[i]);
-    else if (a_load_rlx(&tasks[n - 1]->life) == TASK_NEW) /* one stands for all: tasks that come together are alike */
-        link_first(&in->fresh, b);
-    else
-        link_last(&in->woken, b);
+    } else if (n == 0) {
+        keep_spare(in, b);
+    } else {
+        b->from = 0;
+        b->to = n;
+        if (a_load_rlx(&tasks[n - 1]->life) == TASK_NEW) /* one stands for all: tasks that come together are alike */
+            link_first(&in->fresh, b);
+        else
+            link_last(&in->woken, b);
+    }
     add_len(in, n);
     spin_unlock(&in->lock);
 }
@@ -167,8 +180,7 @@ take_block(struct injector *in, struct worker *w, struct list *l, struct block *
     b->from += taken;
     if (b->from == b->to) {
         unlink_block(l, b);
-        b->next = in->spare;
-        in->spare = b;
+        keep_spare(in, b);
     }
     add_len(in, -taken);
     return first;
@@ -227,7 +239,9 @@ free_list(struct block *b)
 void
 inject_fini(void)
 {
+    san_ignore_begin();
     free_list(rt.injector.woken.first);
     free_list(rt.injector.fresh.first);
     free_list(rt.injector.spare);
+    san_ignore_end();
 }
