@@ -24,6 +24,14 @@ spin_lock(uint32_t *lock)
         spin_lock_slow(lock);
 }
 
+/** One attempt that expects the lock to be free. */
+static inline bool
+spin_lock_once(uint32_t *lock)
+{
+    uint32_t free = 0;
+    return a_cas_acq(lock, &free, 1); /* [spin.lock] */
+}
+
 static inline bool
 spin_try_lock(uint32_t *lock)
 {

@@ -4,6 +4,13 @@
  *             while it is full. A closed channel never opens again.
  * Large       values (over INLINE_MAX bytes) are not copied under the lock. The buffer then holds block numbers: a sender
  *             takes a free block, copies outside the lock, and queues its number, unless the channel was closed meanwhile.
+ *             Who drops the oldest has two blocks more than places: the new value is written before the old one goes.
+ * Figures     What went through the buffer is laps * cap + head; only what did not is counted one by one. So the figures of
+ *             weft_chan_stats cost nothing while values flow.
+ * Without     the lock a try_ form may see that it would wait. With a buffer: it is empty (full); without one: nobody waits on
+ *             the other side. Each is one word, read before `closed`; a closed channel never opens, so one that is open
+ *             afterwards was open at that instant. [chan.empty]: who reads the count that a receive after the close left
+ *             behind sees the close.
  * Locks       c->lock. Several are taken in the order of their addresses (select.c). A claimed waiter's memory is ours
  *             without it, until wait_ready(). */
 #ifndef CHAN_CHAN_H
@@ -32,20 +39,27 @@ struct weft_chan {
     size_t head;  /* place of the oldest */
     size_t count; /* atomic: values that can be received */
     struct waitq receivers, senders;
-    /* line 1: constant */
+    uint64_t direct; /* values that went from sender to receiver without the buffer */
+    /* line 1: constant, but for n_unused and refs */
     size_t elem_size __attribute__((aligned(64)));
     size_t cap;
-    char *buffer; /* cap values, or cap blocks */
+    char *buffer; /* cap values, or blocks */
     /* large values; lock: */
     uint32_t *order;  /* ring of block numbers, by arrival */
     uint32_t *unused; /* stack of free block numbers */
-    size_t n_unused;
-    /* cold */
-    uint32_t refs;                   /* atomic */
-    void (*destroy)(weft_chan *c);   /* gives the memory back after the last reference */
+    uint32_t n_unused;
+    uint8_t overflow; /* enum weft_overflow */
+    bool never_waits; /* no send waits: it is always ready */
+    bool simple;      /* values of 8 or 4 bytes in a buffer */
     void (*drop)(void *elem, void *user);
     void *user;
-    char name[CHAN_NAME];
+    /* line 2: cold. lock: */
+    uint64_t laps; /* how often head came back to 0 */
+    uint64_t dropped_taken, dropped_new, rejected;
+    uint32_t producers, consumers; /* counted by weft_chan_producer_add() and weft_chan_consumer_add() */
+    uint32_t refs;                 /* atomic */
+    void (*destroy)(weft_chan *c); /* gives the memory back after the last reference */
+    const char *name;
 };
 
 static inline bool
@@ -72,6 +86,30 @@ chan_slot(const weft_chan *c, size_t i)
     return c->buffer + i * c->elem_size;
 }
 
+/** Take the place of the oldest. The lock is held, there is one. */
+static inline size_t
+chan_take_head(weft_chan *c)
+{
+    size_t at = c->head;
+    if (at + 1 == c->cap) {
+        c->head = 0;
+        c->laps++;
+    } else {
+        c->head = at + 1;
+    }
+    a_store_rel(&c->count, c->count - 1); /* [chan.empty] */
+    return at;
+}
+
+/** Take the place behind the newest. The lock is held, there is one. */
+static inline size_t
+chan_add_tail(weft_chan *c)
+{
+    size_t at = c->head + c->count;
+    a_store_rlx(&c->count, c->count + 1);
+    return at >= c->cap ? at - c->cap : at;
+}
+
 static inline bool
 chan_has_room(const weft_chan *c)
 {
@@ -84,7 +122,7 @@ chan_has_room(const weft_chan *c)
 static inline bool
 chan_send_ready(const weft_chan *c)
 {
-    return a_load_rlx(&c->closed) || c->receivers.head || chan_has_room(c);
+    return a_load_rlx(&c->closed) || c->receivers.head || c->never_waits || chan_has_room(c);
 }
 
 static inline bool
@@ -93,9 +131,37 @@ chan_recv_ready(const weft_chan *c)
     return a_load_rlx(&c->count) || (a_load_rlx(&c->closed) & CHAN_CLOSED) || (c->cap == 0 && c->senders.head);
 }
 
-/** Send or receive without waiting: 0 | -EPIPE | -EPERM, and the lock is given back; -EAGAIN: it is still held. */
+/* Without the lock. */
+
+/** A receive would wait. */
+static inline bool
+chan_looks_empty(const weft_chan *c)
+{
+    bool nothing = c->cap ? a_load_acq(&c->count) == 0 : !a_load_acq(&c->senders.head); /* [chan.empty] */
+    return nothing && !(a_load_acq(&c->closed) & CHAN_CLOSED);
+}
+
+/** A send would wait. Large values are not told: for them full is more than one word. */
+static inline bool
+chan_looks_full(const weft_chan *c)
+{
+    if (c->overflow != WEFT_OVERFLOW_BLOCK || chan_is_large(c))
+        return false;
+    bool full = c->cap ? a_load_acq(&c->count) == c->cap : !a_load_acq(&c->receivers.head);
+    return full && !a_load_rlx(&c->closed); /* relaxed: nothing follows from it */
+}
+
+/** Send or receive without waiting: 0 | -EPIPE | -EPERM | -ENOBUFS rejected, and the lock is given back; -EAGAIN: it is still
+ *  held. */
 int chan_send_locked(weft_chan *c, const void *value);
 int chan_recv_locked(weft_chan *c, void *out);
+
+/** No place is free and the channel's policy is another than to wait. As chan_send_locked(). */
+int chan_overflow(weft_chan *c, const void *value);
+/** Close. The lock is held, the channel open; the lock is given back. */
+void chan_close_and_unlock(weft_chan *c);
+/** A block is free again: let the sender that waits longest try again. The lock is held and given back. */
+void chan_give_back_and_unlock(weft_chan *c, uint32_t block);
 
 /** A signal channel that lies in a larger object: nobody sends, only chan_guarded_close() closes. Born with one reference. */
 void chan_init_guarded(weft_chan *c, void (*destroy)(weft_chan *c));
