@@ -496,6 +496,7 @@ weft_run(weft_fn fn, void *arg)
 /* ---- a simulated run: the caller's thread is the only worker ---- */
 
 static struct task nobody; /* fills the wake slot, so that what is made ready goes to rt.sim */
+static uint32_t special_outside;
 
 static void
 adopt_thread(struct worker *w)
@@ -534,6 +535,7 @@ runtime_sim_open(const struct sim_hooks *hooks, size_t stack_size)
     rt.stack_class = (unsigned)class;
     rt.membarrier = os_membarrier_init();
     rt.sim = hooks;
+    special_outside = rt.special;
     rt.special = SPECIAL_SIM;
     rt.stop = 1;
     rt.workers[0]->ring.wake = &nobody;
@@ -554,6 +556,7 @@ runtime_sim_begin(const char *name, weft_fn fn, void *arg)
     w->next_id = w->last_id = 0;
     w->spawned = w->ended = 0;
     w->no_stack = false;
+    timers_fini(&w->timers); /* of contexts that were left behind */
     free_root();
     rt.root = rt.root_new();
     struct task *t = rt.root ? task_alloc(w) : NULL;
@@ -608,6 +611,7 @@ runtime_sim_close(void)
     os_fault_remove();
     free_root();
     rt.sim = NULL;
-    rt.special = rt.stop = 0;
+    rt.special = special_outside;
+    rt.stop = 0;
     a_store_rel(&rt.state, RUN_NONE); /* [runtime.on] */
 }

@@ -4,8 +4,9 @@
  *             search is run twice, a depth-first search compares the number of choices at each place that it comes to
  *             again, and a failing schedule is always run once more, which is also when its report is written.
  * Shorten     A failing schedule is a list of decisions. Each that is not 0 is tried as 0, from the last to the first, with all after it
- *             kept by position; what still fails in the same way with fewer of them is the new list. Usually one or two
- *             preemptions remain, and they are the bug. */
+ *             kept by position; what still fails in the same way with fewer of them is the new list. That stops where no
+ *             single change helps, so then a short depth-first search looks for the same failure with fewer preemptions.
+ *             Usually one or two remain, and they are the bug. */
 #include "sim/token.h"
 #include "sim/world.h"
 
@@ -197,9 +198,9 @@ try_without(struct strategy *s, const struct path *best, size_t i, const struct 
     return same_failure(&out, wanted) && deviations(&s->path) < deviations(best);
 }
 
-/** Make best shorter. False: no memory. */
+/** Make best shorter by leaving out single deviations. False: no memory. */
 static bool
-shorten(struct path *best, const struct outcome *wanted)
+leave_out(struct path *best, const struct outcome *wanted)
 {
     struct strategy s = {.rule = RULE_FIRST, .lenient = true};
     unsigned runs = 0;
@@ -221,6 +222,37 @@ shorten(struct path *best, const struct outcome *wanted)
     }
     strategy_fini(&s);
     return ok;
+}
+
+/** Look for the same failure at a lower cost, or with fewer deviations. False: no memory. */
+static bool
+look_for_cheaper(struct path *best, const struct outcome *wanted)
+{
+    struct strategy s = {.rule = RULE_FIRST};
+    unsigned runs = 0, most = path_cost(best, best->n);
+    uint64_t steps = 0;
+    bool ok = true, found = false, cut = false;
+    for (unsigned bound = 0; !found && bound <= most; bound++) {
+        s.forced = 0;
+        do {
+            struct outcome out;
+            strategy_begin(&s, 0);
+            ok = world_play(&s, WORLD_SILENT, &out) == 0;
+            steps += out.steps;
+            found = ok && same_failure(&out, wanted);
+        } while (ok && !found && ++runs < SHORTEN_RUNS && steps < SHORTEN_STEPS && dfs_next(&s, SIZE_MAX, bound, &cut));
+    }
+    size_t n = path_significant(&s.path);
+    if (found && (path_cost(&s.path, n) < most || deviations(&s.path) < deviations(best)))
+        ok = path_copy(best, &s.path, n);
+    strategy_fini(&s);
+    return ok;
+}
+
+static bool
+shorten(struct path *best, const struct outcome *wanted)
+{
+    return leave_out(best, wanted) && look_for_cheaper(best, wanted) && leave_out(best, wanted);
 }
 
 static void

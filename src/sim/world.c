@@ -10,7 +10,7 @@
  *             as the end of weft_run(). AFTERMATH: the schedule has failed; all is cancelled so that the tasks can give
  *             back what they hold, first come first served, and nothing is recorded any more.
  * Fairness    Who yields is no candidate until every other ready task has run once (a loop around a yield or a try would otherwise
- *             be an endless schedule). When nobody does anything but yield, time passes after all.
+ *             be an endless schedule). When there is nothing but yields for long, nobody waits and nobody is woken, time passes after all.
  * Not here    which candidate (strategy.c), how many schedules (sim.c). */
 #include "sim/world.h"
 
@@ -25,7 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ACTORS_FIRST = 64, SPINS_MAX = 64, CLOCK_ID = 0 };
+enum { ACTORS_FIRST = 64, SPINS_MAX = 1000, CLOCK_ID = 0 };
 #define CLOCK_START (INT64_C(86400) * WEFT_SECOND) /* a day: a deadline somewhat before now is still one */
 
 enum actor_state { READY, RUNNING, PARKED, SETTLING, ENDED };
@@ -50,7 +50,7 @@ static struct {
     uint32_t n_actors, cap;
     uint32_t *ready, *ids; /* of cap entries: who can run, oldest first; the candidates */
     uint32_t n_ready, n_ended, n_yielded;
-    uint32_t spins; /* picks in a row with nobody but yielders */
+    uint32_t spins; /* yields since anybody waited, ended or was made ready */
     int64_t now, until;
     uint64_t steps;
     enum phase phase;
@@ -59,9 +59,24 @@ static struct {
     bool no_memory;
 } world;
 
-/* ---- failing and telling ---- */
+/** From here to leave() the simulator is at work: what it calls of weft is no schedule point, and its memory is its own. */
+static void
+enter(void)
+{
+    world.inside = true;
+    san_ignore_begin();
+}
 
 static void
+leave(void)
+{
+    san_ignore_end();
+    world.inside = false;
+}
+
+/* ---- failing and telling ---- */
+
+static __attribute__((format(printf, 1, 2))) void
 step(const char *format, ...)
 {
     if (world.voice != WORLD_STEPS || world.phase == AFTERMATH)
@@ -75,7 +90,7 @@ step(const char *format, ...)
 }
 
 /** The schedule has failed; the first failure counts. */
-static void
+static __attribute__((format(printf, 3, 4))) void
 fail(enum weft_sim_failure failure, int value, const char *format, ...)
 {
     if (world.out->failure)
@@ -164,9 +179,12 @@ make_ready(struct actor *a)
 static void
 hook_ready(struct task *t)
 {
+    san_ignore_begin();
     struct actor *a = actor_of(t);
+    san_ignore_end();
     if (!a)
         return;
+    world.spins = 0;
     if (a->state == PARKED)
         make_ready(a);
     else if ((a->state == RUNNING || a->at_point) && !a->woken)
@@ -290,16 +308,8 @@ pick(uint32_t self)
         if (world.stopped)
             return 0;
         uint32_t n = candidates(self, false);
-        if (n == 0 && world.n_ready) { /* all of them have just yielded */
-            n = candidates(0, true);
-            if (++world.spins > SPINS_MAX && clock_armed()) {
-                world.spins = 0;
-                clock_advance();
-                continue;
-            }
-        } else {
-            world.spins = 0;
-        }
+        if (n == 0 && world.n_ready)
+            n = candidates(0, true); /* all of them have just yielded */
         if (n == 0) {
             if (stir())
                 continue;
@@ -343,6 +353,7 @@ static bool
 park(struct actor *self)
 {
     bool woken = self->woken;
+    world.spins = 0;
     self->woken = false;
     if (!woken && self->state != SETTLING)
         self->state = PARKED;
@@ -357,12 +368,17 @@ yield(struct actor *self)
     self->yielded = world.steps;
     world.n_yielded++;
     strategy_yield(world.strategy, id_of(self));
+    if (++world.spins > SPINS_MAX && clock_armed()) {
+        world.spins = 0;
+        clock_advance();
+    }
 }
 
 static void
 end(struct actor *self)
 {
     self->state = ENDED;
+    world.spins = 0;
     world.n_ended++;
 }
 
@@ -398,11 +414,11 @@ hook_next(struct task *t, enum sim_why why)
 {
     if (world.inside)
         return t; /* an operation of weft's own, for a timer */
-    world.inside = true;
+    enter();
     san_release(&rt); /* what a task did happened before weft_sim_run() returns, even if it never goes on */
     struct actor *self = actor_of(t);
     struct task *next = self ? next_of(id_of(self), why) : NULL;
-    world.inside = false;
+    leave();
     return next;
 }
 
@@ -417,9 +433,11 @@ hook_choose(uint32_t n)
 {
     if (n < 2 || world.phase == AFTERMATH)
         return 0;
+    enter();
     uint32_t choice = strategy_choose(world.strategy, &(struct crossing){.n = n});
     note(choice);
     step("chosen: %" PRIu32 " of %" PRIu32, choice, n);
+    leave();
     return choice;
 }
 
@@ -432,9 +450,9 @@ static void
 go_on(void)
 {
     while (!world.stopped && !(world.phase == PLAY && rt.main_done)) {
-        world.inside = true;
+        enter();
         struct task *t = run_next(pick(0));
-        world.inside = false;
+        leave();
         if (!t)
             return;
         step("task %" PRIu64 " '%s' runs", t->id, t->name);
@@ -454,9 +472,9 @@ cancel(enum phase phase)
 {
     world.phase = phase;
     world.until = world.rules.grace > INT64_MAX - world.now ? INT64_MAX : world.now + world.rules.grace;
-    world.inside = true;
+    enter();
     runtime_cancel(phase == AFTERMATH ? world.out->value : -ESHUTDOWN);
-    world.inside = false;
+    leave();
     go_on();
 }
 
@@ -553,9 +571,9 @@ weft_sim_check(int ok, const char *text)
         fprintf(stderr, "weft: not so: %s\n", text);
         abort();
     }
-    world.inside = true; /* a report calls libc, no schedule point */
+    enter();
     fail(WEFT_SIM_CHECK, -EPROTO, "task %" PRIu64 " '%s': not so: %s", weft_task_id(), weft_task_name(), text);
-    world.inside = false;
+    leave();
     world.stopped = true;
     sched_park(task_self()); /* for ever */
 }
