@@ -7,6 +7,7 @@
 #include <weft/chan.h>
 #include <weft/cond.h>
 #include <weft/ctx.h>
+#include <weft/debug.h>
 #include <weft/errno.h>
 #include <weft/event.h>
 #include <weft/io.h>

@@ -23,6 +23,12 @@ enum weft_deadlock {
     WEFT_DEADLOCK_OFF      /**< say nothing, go on waiting */
 };
 
+/** What is said of tasks that are still alive when the grace time is over. */
+enum weft_leaks {
+    WEFT_LEAKS_REPORT = 0, /**< list them on stderr, as <weft/debug.h> does */
+    WEFT_LEAKS_OFF
+};
+
 /** How weft_run_with() runs. All zero is weft_run(). */
 typedef struct weft_config {
     unsigned workers;            /**< OS threads that run tasks; 0: WEFT_WORKERS, else the CPUs allowed by affinity and cgroup quota */
@@ -31,6 +37,7 @@ typedef struct weft_config {
     size_t max_tasks;            /**< live tasks above which weft_go() is -EAGAIN; 0: no limit but memory */
     weft_time grace;             /**< what tasks get to end after the first function returned; 0: 1 s; WEFT_NEVER: as long as it takes */
     enum weft_deadlock deadlock; /**< see there; 0: WEFT_DEADLOCK (end, report, off), else end */
+    enum weft_leaks leaks;       /**< see there */
     uintptr_t reserved_[4];      /**< zero */
 } weft_config;
 

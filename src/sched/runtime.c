@@ -156,7 +156,7 @@ static int
 configure(const weft_config *given, weft_config *c)
 {
     *c = given ? *given : (weft_config){0};
-    if (c->workers > WORKERS_MAX || c->grace < 0 || (unsigned)c->deadlock > WEFT_DEADLOCK_OFF ||
+    if (c->workers > WORKERS_MAX || c->grace < 0 || (unsigned)c->deadlock > WEFT_DEADLOCK_OFF || (unsigned)c->leaks > WEFT_LEAKS_OFF ||
         (c->grace >= WEFT_CLOCK_BASE && c->grace != WEFT_NEVER))
         return -EINVAL;
     if (c->workers == 0)
@@ -208,6 +208,7 @@ worker_new(unsigned index)
         return NULL;
     memset(w, 0, sizeof *w);
     w->index = index;
+    w->stamp = (uint32_t)(os_clock_now() / 1000000);
     w->random = index * 2654435761u + 1;
     timers_init(&w->timers);
     return w;
@@ -302,6 +303,21 @@ runtime_cancel(int cause)
     rt.root_end(rt.root, cause);
 }
 
+/** In a signal handler. */
+static void
+on_quit(void)
+{
+    a_store_rel(&rt.wants_dump, 1); /* [runtime.dump] */
+    runtime_event();
+}
+
+static void
+dump_if_wanted(void)
+{
+    if (a_load_rlx(&rt.wants_dump) && a_swap_acq(&rt.wants_dump, 0)) /* [runtime.dump] */
+        rt.report("SIGQUIT: all tasks");
+}
+
 /** Sleep until the main task has ended or a deadlock is found. Returns -EDEADLK or 0. */
 static int
 supervise(enum weft_deadlock policy)
@@ -310,13 +326,14 @@ supervise(enum weft_deadlock policy)
     int64_t report_at = INT64_MAX;
     for (;;) {
         uint32_t event = a_load_acq(&rt.event); /* [runtime.event] */
-        if (a_load_acq(&rt.main_done))          /* [runtime.done] */
+        dump_if_wanted();
+        if (a_load_acq(&rt.main_done)) /* [runtime.done] */
             return 0;
         bool deadlock = !reported && is_deadlock();
         if (a_load_acq(&rt.main_done)) /* [runtime.done] the main task may have ended while we counted */
             return 0;
         if (deadlock) {
-            report_waiting("deadlock: every task waits and nothing can wake one");
+            rt.report("deadlock: every task waits and nothing can wake one");
             if (policy == WEFT_DEADLOCK_END)
                 return -EDEADLK;
             reported = true;
@@ -325,7 +342,7 @@ supervise(enum weft_deadlock policy)
             if (report_at == INT64_MAX)
                 report_at = now + FOREIGN_REPORT;
             if (now >= report_at) {
-                report_waiting("every task has waited for 5 s; only another thread of this process could wake one");
+                rt.report("every task has waited for 5 s; only another thread of this process could wake one");
                 reported = true;
             }
         } else {
@@ -344,6 +361,7 @@ wait_for_tasks(int64_t until)
     a_store_seq(&rt.wants_quiet, 1);
     for (;;) {
         uint32_t event = a_load_acq(&rt.event); /* [runtime.event] */
+        dump_if_wanted();
         if (live_tasks() == 0 || is_deadlock())
             return live_tasks(); /* again: the last may have ended while we looked for a deadlock */
         if (os_futex_wait(&rt.event, event, until) == -ETIMEDOUT)
@@ -379,14 +397,14 @@ grace_end(weft_time grace)
 
 /** Steps 2 to 6. */
 static void
-finish(weft_time grace, int cause)
+finish(weft_time grace, int cause, enum weft_leaks leaks)
 {
     int64_t until = grace_end(grace);
     runtime_cancel(cause);
     unsigned claimed = 0;
     bool alive = wait_for_tasks(until) > 0;
-    if (alive)
-        report_waiting("the run has ended and these tasks have not");
+    if (alive && leaks == WEFT_LEAKS_REPORT)
+        rt.report("the run has ended and these tasks have not");
     unsigned stuck = workers_stop(until == INT64_MAX ? until : os_clock_now() + WEFT_SECOND / 10);
     if (stuck)
         fprintf(stderr, "weft: a thread is still inside foreign code at the end of the run; it is left behind\n");
@@ -407,6 +425,7 @@ finish(weft_time grace, int cause)
     if (rt.fd_reset)
         rt.fd_reset();
     netpoll_fini();
+    os_quit_remove();
     os_fault_remove();
     free_root();
 }
@@ -421,6 +440,7 @@ reset(void)
     rt.special = old.special & SPECIAL_ENDED; /* plain threads may carry what has ended */
     rt.fd_ready = old.fd_ready;
     rt.fd_reset = old.fd_reset;
+    rt.report = old.report;
     rt.root_new = old.root_new;
     rt.root_end = old.root_end;
     rt.root_free = old.root_free;
@@ -439,6 +459,7 @@ start(const weft_config *c, weft_fn fn, void *arg)
     rt.wants_quiet = 1;
     stack_init();
     os_fault_install(report_fault);
+    os_quit_install(on_quit);
     rt.root = rt.root_new();
     struct task *t = rt.root ? task_alloc(NULL) : NULL;
     int err = t ? 0 : -ENOMEM;
@@ -456,6 +477,7 @@ start(const weft_config *c, weft_fn fn, void *arg)
         workers_free(false);
         task_slab_fini();
         stack_fini();
+        os_quit_remove();
         os_fault_remove();
         free_root();
         return err;
@@ -480,7 +502,7 @@ weft_run_with(const weft_config *config, weft_fn fn, void *arg)
     err = start(&c, fn, arg);
     if (!err) {
         int deadlock = supervise(c.deadlock);
-        finish(c.grace, deadlock ? deadlock : -ESHUTDOWN);
+        finish(c.grace, deadlock ? deadlock : -ESHUTDOWN, c.leaks);
         err = deadlock ? deadlock : rt.main_result;
     }
     a_store_rel(&rt.state, RUN_NONE); /* [runtime.on] */

@@ -29,6 +29,7 @@ struct runtime {
     struct injector injector;
     /* the supervisor's event word: a futex; bumped when the main task ends, and when all workers sleep */
     uint32_t event __attribute__((aligned(64)));
+    uint32_t wants_dump;  /* atomic: SIGQUIT has come */
     uint32_t wants_quiet; /* atomic: the supervisor asks to be told when all workers sleep */
     struct task *main_task;
     uint32_t main_done; /* atomic */
@@ -37,6 +38,7 @@ struct runtime {
     uint64_t foreign_id;      /* atomic */
     struct carried *root; /* the context that the first task carries; constant in a run */
     /* hooks of upper floors */
+    void (*report)(const char *headline); /* print who waits for what */
     struct carried *(*root_new)(void);
     void (*root_end)(struct carried *root, int cause);
     void (*root_free)(struct carried *root);
@@ -92,8 +94,7 @@ void runtime_sim_close(void);
 /** The run has ended: every wait that may be cancelled is. */
 void runtime_cancel(int cause);
 
-/* report.c: who waits for what */
-void report_waiting(const char *headline);
+/* report.c */
 void report_fault(void *address, void *pc);
 
 #endif

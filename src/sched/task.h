@@ -78,6 +78,8 @@ struct task {
 struct task *task_alloc(struct worker *w);
 /** Give a block back; w may be NULL. */
 void task_free(struct worker *w, struct task *t);
+/** Is this the address of a block? */
+bool task_is_block(const void *p);
 /** Call fn for every block that was ever handed out. Blocks may change meanwhile. */
 void task_each(void (*fn)(struct task *t, void *arg), void *arg);
 /** Give all memory back; no task is alive. */

@@ -106,7 +106,7 @@ fail(enum weft_sim_failure failure, int value, const char *format, ...)
         return;
     char headline[WORLD_TEXT + WORLD_NAME + 32];
     snprintf(headline, sizeof headline, "simulation%s%s: %s", world.rules.name[0] ? " " : "", world.rules.name, world.out->text);
-    report_waiting(headline);
+    rt.report(headline);
 }
 
 static void

@@ -191,7 +191,7 @@ a_deadlock_is_reported(void **state)
     text[n > 0 ? n : 0] = '\0';
     assert_int_equal(rc, -EDEADLK);
     assert_non_null(strstr(text, "deadlock"));
-    assert_non_null(strstr(text, "'hanger' waits: receive from channel"));
+    assert_non_null(strstr(text, "'hanger' waits"));
     weft_chan_free(c);
 }
 
