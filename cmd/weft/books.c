@@ -87,7 +87,8 @@ books_close(struct job *j, const struct outcome *out, double started, weft_time 
     progress_draw(r, false);
     weft_mutex_unlock(&r->lock);
     if (err) {
-        say("%s: %s", o->joblog, strerror(-err));
+        if (!run_stopping(r)) /* said once */
+            say("%s: %s", o->joblog, strerror(-err));
         run_stop(r, SIGTERM, 125);
     } else if (halt) {
         int exit_code = o->halt_on == HALT_SUCCESS ? 0 : signal ? 128 + signal : code; /* this job's code */

@@ -29,6 +29,17 @@ run_pause(struct run *r, weft_time d)
     return weft_chan_recv_until(r->stopped, &none, weft_in(d)) == -ETIMEDOUT;
 }
 
+void
+first_known(struct run *r)
+{
+    weft_mutex_hold(&r->lock);
+    bool news = !r->is_first_known;
+    r->is_first_known = true;
+    weft_mutex_unlock(&r->lock);
+    if (news)
+        weft_chan_close(r->first);
+}
+
 static bool
 has_run_any(struct run *r)
 {
@@ -57,14 +68,14 @@ say_not_started(struct job *j, int err)
 }
 
 static void
-output_failed(struct run *r, int err)
+output_failed(struct run *r, const char *what, int err)
 {
     if (err == -EPIPE) {
         run_stop(r, SIGTERM, 141); /* whoever read has gone: nothing to say to nobody */
         return;
     }
     if (err != -ECANCELED && !run_stopping(r)) /* said once */
-        say("writing the jobs' output: %s", strerror(-err));
+        say("%s: %s", what, strerror(-err));
     run_stop(r, SIGTERM, 125);
 }
 
@@ -139,11 +150,15 @@ job_main(void *arg)
         say("job %llu (%s): %s; it is not run", (unsigned long long)j->seq, brief(j->value, room), j->unmade);
     else if (out.start_error)
         say_not_started(j, out.start_error);
+    if (j->turn == 1)
+        first_known(r);
     weft_time took = weft_now() - begin;
     uint64_t bytes = streams[0].bytes + streams[1].bytes;
     int write_error = pass_on(j, &out, streams, started, took);
-    if (err || write_error)
-        output_failed(r, err ? err : write_error);
+    if (write_error)
+        output_failed(r, "writing the jobs' output", write_error);
+    if (err)
+        output_failed(r, r->options->output == OUT_LINES ? "passing on the jobs' output" : "keeping a job's output (TMPDIR)", err);
     books_close(j, &out, started, took, bytes);
 
     slots_give(&r->slots, j->slot);

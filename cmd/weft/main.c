@@ -106,6 +106,7 @@ run(int argc, char **argv)
     output_fini(&r.output);
     slots_fini(&r.slots);
     weft_chan_free(r.stopped);
+    weft_chan_free(r.first);
     weft_chan_free(r.over);
 out:
     guard_stop(&r.guard);

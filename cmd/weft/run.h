@@ -34,12 +34,14 @@ struct run {
     struct output output;
     struct slots slots;
     weft_chan *stopped; /* closed when nothing more is to start */
+    weft_chan *first;   /* closed when the first job runs, or cannot */
     weft_chan *over;    /* closed when all has ended */
     weft_time started;
     weft_mutex lock;
     /* lock: */
     struct joblog log;
     struct live *live;
+    bool is_first_known;
     uint64_t running; /* see above */
     bool feeding;     /* the feeder is among them */
     uint64_t begun, ended, failed, succeeded, skipped;
@@ -119,6 +121,8 @@ int pace(struct run *r, struct pacing *p);
 int job_main(void *job);
 /** Run the process once. Returns 0 or the error of one of the streams. */
 int try_once(struct job *j, struct stream streams[2], struct outcome *out);
+/** The first job runs, or is known not to; to be told once. */
+void first_known(struct run *r);
 /** Wait, but not longer than until the run stops. True: it goes on. */
 bool run_pause(struct run *r, weft_time d);
 
