@@ -252,7 +252,8 @@ try_once(struct job *j, struct stream streams[2], struct outcome *out)
         w.streams = streams;
         read_streams(&w);
     }
-    int err = await(&w, out);
+    out->wait_error = await(&w, out);
+    int err = 0;
     terminal_give(r, 0);
     live_remove(r, &live);
     guard_set(&r->guard, j->slot, 0);
