@@ -120,7 +120,7 @@ handle(struct run *r, int signal)
     } else if (signal == SIGTSTP) {
         run_suspend(r);
     } else if (signal == SIGCONT) {
-        run_signal(r, SIGCONT);
+        run_continue(r);
     } else if (signal == SIGUSR1 && r->terminal < 0) {
         slots_more(&r->slots);
     } else if (signal == SIGUSR2) {
