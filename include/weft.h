@@ -3,6 +3,7 @@
 #define WEFT_H
 
 #include <weft/base.h>
+#include <weft/broadcast.h>
 #include <weft/chan.h>
 #include <weft/errno.h>
 #include <weft/io.h>
@@ -12,6 +13,7 @@
 #include <weft/sem.h>
 #include <weft/task.h>
 #include <weft/time.h>
+#include <weft/watch.h>
 #include <weft/wg.h>
 
 #endif

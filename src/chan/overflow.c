@@ -32,10 +32,9 @@ replace_oldest_and_unlock(weft_chan *c, const void *value)
     char oldest[CHAN_INLINE_MAX] __attribute__((aligned(16)));
     void (*drop)(void *, void *) = c->drop;
     void *user = c->user;
-    char *at = chan_slot(c, chan_take_head(c));
+    char *at = chan_slot(c, chan_turn(c));
     san_acquire(at);
     chan_copy(oldest, at, c->elem_size);
-    at = chan_slot(c, chan_add_tail(c));
     chan_copy(at, value, c->elem_size);
     san_release(at);
     c->dropped_taken++;
