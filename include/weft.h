@@ -3,14 +3,22 @@
 #define WEFT_H
 
 #include <weft/base.h>
+#include <weft/barrier.h>
 #include <weft/broadcast.h>
 #include <weft/chan.h>
+#include <weft/cond.h>
+#include <weft/ctx.h>
 #include <weft/errno.h>
+#include <weft/event.h>
 #include <weft/io.h>
 #include <weft/mutex.h>
+#include <weft/once.h>
 #include <weft/pool.h>
 #include <weft/process.h>
+#include <weft/rwmutex.h>
+#include <weft/select.h>
 #include <weft/sem.h>
+#include <weft/sim.h>
 #include <weft/task.h>
 #include <weft/time.h>
 #include <weft/watch.h>

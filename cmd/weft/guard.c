@@ -1,79 +1,45 @@
 /* guard.c: the guard process.
  *
- * It reads from a pipe which groups live. The end of the pipe means that weft has ended, however: by kill -9 too. Whatever
- * groups it still knows then get TERM and, after a while, KILL. It is in a session of its own and ignores all signals
- * but KILL; it holds no descriptor but the pipe, so nobody waits for its standard output. */
+ * Idea        The guard sleeps in a read from a pipe that nobody writes to. Its end means that weft has ended, however: by kill -9
+ *             too. Which groups lived then stands in memory that both share, so a job costs neither a system call nor a
+ *             wake-up of the guard. What it finds there gets TERM and, after a while, KILL.
+ * Alone       It is in a session of its own and ignores all signals but KILL; it holds no descriptor but the pipe, so nobody
+ *             waits for its standard output. */
 #include "guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
-#ifndef CLOSE_RANGE_CLOEXEC
-#define CLOSE_RANGE_CLOEXEC 4
-#endif
-
-struct groups {
-    pid_t *at;
-    size_t n, cap;
-};
-
-static void
-add(struct groups *g, pid_t group)
-{
-    if (g->n == g->cap) {
-        size_t cap = g->cap ? g->cap * 2 : 64;
-        pid_t *at = realloc(g->at, cap * sizeof *at);
-        if (!at)
-            return; /* that job has its PDEATHSIG left */
-        g->at = at;
-        g->cap = cap;
-    }
-    g->at[g->n++] = group;
-}
-
-static void
-drop(struct groups *g, pid_t group)
-{
-    for (size_t i = 0; i < g->n; i++)
-        if (g->at[i] == group) {
-            g->at[i] = g->at[--g->n];
-            return;
-        }
-}
-
 static bool
-signal_all(const struct groups *g, int sig)
+signal_all(const struct guard *g, int sig)
 {
     bool any = false;
     for (size_t i = 0; i < g->n; i++)
-        any |= kill(-g->at[i], sig) == 0;
+        any |= g->groups[i] > 0 && kill(-g->groups[i], sig) == 0;
     return any;
 }
 
 static void
-end_all(const struct groups *g, weft_time kill_after)
+end_all(const struct guard *g, weft_time kill_after)
 {
     struct timespec tick = {0, 10000000};
     signal_all(g, SIGTERM);
+    signal_all(g, SIGCONT); /* a stopped one would not see the TERM */
     for (weft_time waited = 0; waited < kill_after && signal_all(g, 0); waited += 10 * WEFT_MS)
         nanosleep(&tick, NULL); /* nobody tells us of the end of another's children */
     signal_all(g, SIGKILL);
 }
 
 static _Noreturn void
-guard_main(int pipe, weft_time kill_after)
+guard_main(const struct guard *g, int pipe, weft_time kill_after)
 {
-    struct groups groups = {0};
-    int32_t message;
-    size_t have = 0;
+    char byte;
     setsid();
     for (int sig = 1; sig < NSIG; sig++)
         signal(sig, SIG_IGN);
@@ -82,62 +48,46 @@ guard_main(int pipe, weft_time kill_after)
     for (int i = 0; i < 3; i++)
         close(i);
     close_range(4, ~0U, 0);
-    for (;;) {
-        ssize_t n = read(fd, (char *)&message + have, sizeof message - have);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break;
-        have += (size_t)n;
-        if (have < sizeof message)
-            continue;
-        have = 0;
-        if (message > 0)
-            add(&groups, message);
-        else
-            drop(&groups, -message);
-    }
-    end_all(&groups, kill_after);
+    while (read(fd, &byte, 1) < 0 && errno == EINTR)
+        continue;
+    end_all(g, kill_after);
     _exit(0);
 }
 
 int
-guard_start(weft_time kill_after)
+guard_start(struct guard *g, size_t n, weft_time kill_after)
 {
     int fds[2];
-    if (pipe2(fds, O_CLOEXEC) != 0)
+    *g = (struct guard){.pipe = -1, .n = n};
+    void *table = mmap(NULL, n * sizeof *g->groups, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (table == MAP_FAILED)
         return -errno;
-    pid_t pid = fork();
+    g->groups = table;
+    pid_t pid = pipe2(fds, O_CLOEXEC) != 0 ? -1 : fork();
     if (pid < 0) {
         int err = -errno;
-        close(fds[0]);
-        close(fds[1]);
+        munmap(table, n * sizeof *g->groups);
         return err;
     }
     if (pid == 0) {
         close(fds[1]);
-        guard_main(fds[0], kill_after);
+        guard_main(g, fds[0], kill_after);
     }
     close(fds[0]);
-    return fds[1];
-}
-
-static void
-tell(int guard, int32_t message)
-{
-    /* Four bytes go whole or not at all. The guard reads at once; were it gone, PDEATHSIG is what is left. */
-    ssize_t n = write(guard, &message, sizeof message);
-    (void)n;
+    g->pipe = fds[1];
+    return 0;
 }
 
 void
-guard_add(int guard, pid_t group)
+guard_set(struct guard *g, unsigned slot, pid_t group)
 {
-    tell(guard, (int32_t)group);
+    if (g->pipe >= 0)
+        *(volatile pid_t *)&g->groups[slot - 1] = group; /* for another process: not to be kept in a register */
 }
 
 void
-guard_remove(int guard, pid_t group)
+guard_stop(struct guard *g)
 {
-    tell(guard, -(int32_t)group);
+    if (g->pipe >= 0)
+        close(g->pipe);
 }

@@ -2,13 +2,21 @@
 #ifndef CMD_GUARD_H
 #define CMD_GUARD_H
 
+#include <stddef.h>
 #include <sys/types.h>
 #include <weft/time.h>
 
-/** Fork the guard; before any thread exists. Returns the descriptor to talk to it, or -errno. */
-int guard_start(weft_time kill_after);
-/** A process group lives; it has been reaped. */
-void guard_add(int guard, pid_t group);
-void guard_remove(int guard, pid_t group);
+struct guard {
+    int pipe; /* its closing is the signal; -1: no guard */
+    size_t n;
+    pid_t *groups; /* shared with the guard: the process group in each slot, 0: none */
+};
+
+/** Fork the guard for n slots; before any thread exists. 0 or -errno. */
+int guard_start(struct guard *g, size_t n, weft_time kill_after);
+/** The group that lives in a slot, from 1; 0 once it is reaped. */
+void guard_set(struct guard *g, unsigned slot, pid_t group);
+/** Let the guard go, which ends what is left in the table. */
+void guard_stop(struct guard *g);
 
 #endif

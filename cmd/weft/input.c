@@ -36,7 +36,7 @@ open_next(struct input *in)
     if (strcmp(in->name, "-") == 0) {
         in->fd = STDIN_FILENO;
         in->name = "standard input";
-    } else if ((in->fd = open(in->name, O_RDONLY | O_CLOEXEC)) < 0) {
+    } else if ((in->fd = open(in->name, O_RDONLY | O_NONBLOCK | O_CLOEXEC)) < 0) { /* a fifo's writer is waited for in fill() */
         return fail(in, -errno, strerror(errno));
     }
     in->open = true;

@@ -1,8 +1,10 @@
 /* main.c: the program weft: the verbs, and what must be done before any thread exists. */
 #include "guard.h"
 #include "run.h"
+#include "say.h"
 #include "usage.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,11 +16,21 @@
 
 enum { OWN_ERROR = 125 };
 
+/** A descriptor 0, 1 or 2 that was closed when we started would be taken by the next file we open, and jobs' output would go there.
+ *  Put something in its place that fails where it is used. */
+static void
+fill_standard_fds(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0)
+            _exit(OWN_ERROR);
+}
+
 /** Block the signals that signals.c reads, except those that were ignored when we started (nohup, background). */
 static int
-take_signals(void)
+take_signals(bool terminal)
 {
-    static const int wanted[] = {SIGINT, SIGHUP, SIGTERM, SIGQUIT, SIGTSTP};
+    static const int wanted[] = {SIGINT, SIGHUP, SIGTERM, SIGQUIT, SIGTSTP, SIGCONT, SIGUSR1, SIGUSR2};
     sigset_t set;
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
@@ -27,6 +39,12 @@ take_signals(void)
             sigaddset(&set, wanted[i]);
     }
     sigprocmask(SIG_BLOCK, &set, NULL);
+    if (terminal) { /* terminal.c takes it back from a job */
+        sigset_t ttou;
+        sigemptyset(&ttou);
+        sigaddset(&ttou, SIGTTOU);
+        sigprocmask(SIG_BLOCK, &ttou, NULL);
+    }
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write(2); jobs get the default back */
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
@@ -38,10 +56,12 @@ make_template(struct run *r)
     char message[256];
     int err = o->shell ? template_new_shell(&r->template, o->shell, o->replace, o->per_job, message)
                        : template_new(&r->template, o->words, o->n_words, o->replace, o->per_job, message);
+    if (!err && o->tagstring)
+        err = template_new_text(&r->tagger, o->tagstring, o->replace, message);
     if (err)
-        fprintf(stderr, "weft run: %s\n", message);
+        say("%s", message);
     if (!err && o->resume && template_uses_slot(r->template)) {
-        fprintf(stderr, "weft run: {%%} does not go with --resume: the slot differs from run to run; use $WEFT_SLOT in the job\n");
+        say("{%%} does not go with --resume: the slot differs from run to run; use $WEFT_SLOT in the job");
         err = -EINVAL;
     }
     return err;
@@ -56,32 +76,42 @@ run(int argc, char **argv)
         options_fini(&o);
         return status;
     }
-    struct run r = {.options = &o, .exit_code = -1, .log = {.fd = -1}, .guard = -1};
+    struct run r = {.options = &o, .exit_code = -1, .log = {.fd = -1}, .guard = {.pipe = -1}, .results = -1, .terminal = -1};
+    int err = 0;
     status = OWN_ERROR;
     if (make_template(&r) != 0)
         goto out;
     if (o.joblog && joblog_open(&r.log, o.joblog, o.resume) != 0) {
-        fprintf(stderr, "weft run: %s\n", r.log.message);
+        say("%s", r.log.message);
         goto out;
     }
-    r.guard = o.dry_run ? -1 : guard_start(o.kill_after);
-    r.signals = take_signals();
-    if (r.signals < 0 || (r.guard < 0 && !o.dry_run)) {
-        fprintf(stderr, "weft run: cannot start: %s\n", strerror(r.signals < 0 ? errno : -r.guard));
+    if (o.results && !o.dry_run && (r.results = results_open(o.results, o.force)) < 0)
+        goto out;
+    if (o.terminal && !o.dry_run && (r.terminal = terminal_open()) < 0) {
+        say("-o: there is no terminal: %s", strerror(-r.terminal));
+        goto out;
+    }
+    if (!o.dry_run)
+        err = guard_start(&r.guard, slots_limit(o.jobs), o.kill_after);
+    r.signals = take_signals(o.terminal);
+    if (r.signals < 0 || err) {
+        say("cannot start: %s", strerror(err ? -err : errno));
         goto out;
     }
     status = weft_run_with(&(weft_config){.name = "run", .deadlock = WEFT_DEADLOCK_REPORT}, run_main, &r);
     if (status < 0) {
-        fprintf(stderr, "weft run: the runtime cannot start: %s\n", strerror(-status));
+        say("the runtime cannot start: %s", strerror(-status));
         status = OWN_ERROR;
     }
     output_fini(&r.output);
-    weft_chan_free(r.slots);
+    slots_fini(&r.slots);
+    weft_chan_free(r.stopped);
+    weft_chan_free(r.over);
 out:
-    if (r.guard >= 0)
-        close(r.guard);
+    guard_stop(&r.guard);
     joblog_close(&r.log);
     template_free(r.template);
+    template_free(r.tagger);
     options_fini(&o);
     return status;
 }
@@ -89,6 +119,7 @@ out:
 int
 main(int argc, char **argv)
 {
+    fill_standard_fds();
     if (argc >= 2 && strcmp(argv[1], "run") == 0)
         return run(argc - 1, argv + 1);
     if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {

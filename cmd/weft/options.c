@@ -1,11 +1,11 @@
 /* options.c: the options of `weft run`, by getopt_long(3). */
 #include "options.h"
 
+#include "say.h"
 #include "units.h"
 #include "usage.h"
 
 #include <getopt.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -16,7 +16,8 @@ enum { BAD_USAGE = 125, JOBS_MAX = 100000, WINDOW = 1000 };
 
 enum {
     OPT_SHELL = 256, OPT_TAG, OPT_LB, OPT_TIMEOUT, OPT_KILL_AFTER, OPT_DEADLINE, OPT_RATE, OPT_DELAY, OPT_RETRIES, OPT_RETRY_DELAY,
-    OPT_HALT, OPT_DRY_RUN, OPT_BAR, OPT_JOBLOG, OPT_RESUME, OPT_RESUME_FAILED, OPT_EXIT, OPT_WINDOW, OPT_HELP
+    OPT_HALT, OPT_DRY_RUN, OPT_BAR, OPT_JOBLOG, OPT_RESUME, OPT_RESUME_FAILED, OPT_EXIT, OPT_WINDOW, OPT_HELP, OPT_ETA, OPT_JSON, OPT_RESULTS,
+    OPT_FORCE, OPT_TAGSTRING, OPT_LOAD, OPT_MEM_FREE
 };
 
 static const struct option longs[] = {
@@ -29,7 +30,11 @@ static const struct option longs[] = {
     {"deadline", required_argument, NULL, OPT_DEADLINE}, {"rate", required_argument, NULL, OPT_RATE},
     {"delay", required_argument, NULL, OPT_DELAY}, {"retries", required_argument, NULL, OPT_RETRIES},
     {"retry-delay", required_argument, NULL, OPT_RETRY_DELAY}, {"halt", required_argument, NULL, OPT_HALT},
-    {"dry-run", no_argument, NULL, OPT_DRY_RUN}, {"bar", no_argument, NULL, OPT_BAR}, {"progress", no_argument, NULL, OPT_BAR},
+    {"dry-run", no_argument, NULL, OPT_DRY_RUN}, {"bar", optional_argument, NULL, OPT_BAR},
+    {"progress", optional_argument, NULL, OPT_BAR}, {"eta", optional_argument, NULL, OPT_ETA}, {"json", no_argument, NULL, OPT_JSON},
+    {"results", required_argument, NULL, OPT_RESULTS}, {"force", no_argument, NULL, OPT_FORCE},
+    {"tagstring", required_argument, NULL, OPT_TAGSTRING}, {"load", required_argument, NULL, OPT_LOAD},
+    {"mem-free", required_argument, NULL, OPT_MEM_FREE}, {"open-tty", no_argument, NULL, 'o'},
     {"joblog", required_argument, NULL, OPT_JOBLOG}, {"resume", no_argument, NULL, OPT_RESUME},
     {"resume-failed", no_argument, NULL, OPT_RESUME_FAILED}, {"exit", required_argument, NULL, OPT_EXIT},
     {"window", required_argument, NULL, OPT_WINDOW}, {"help", no_argument, NULL, OPT_HELP}, {NULL, 0, NULL, 0}};
@@ -37,7 +42,11 @@ static const struct option longs[] = {
 static bool
 complain(const char *option, const char *value, const char *wanted)
 {
-    fprintf(stderr, *value ? "weft run: %s %s: %s\n" : "weft run: %s%s %s\n", option, value, wanted);
+    char room[BRIEF + 4];
+    if (*value)
+        say("%s %s: %s", option, brief(value, room), wanted);
+    else
+        say("%s %s", option, wanted);
     return false;
 }
 
@@ -158,6 +167,17 @@ count(const char *option, const char *text, uint64_t min, uint64_t *out)
     return parse_count(text, min, UINT32_MAX, out) || complain(option, text, "a whole number is needed");
 }
 
+/** Drawn only on a terminal, unless always. */
+static bool
+bar(struct options *o, const char *option, const char *text)
+{
+    o->bar = true;
+    if (text && strcmp(text, "always") != 0)
+        return complain(option, text, "the only value is always: also where standard error is no terminal");
+    o->bar_forced |= text != NULL;
+    return true;
+}
+
 static bool
 apply(struct options *o, int c, const char *arg)
 {
@@ -185,7 +205,15 @@ apply(struct options *o, int c, const char *arg)
     case OPT_RETRY_DELAY: return parse_retry_delay(o, arg);
     case OPT_HALT: return parse_halt(o, arg);
     case OPT_DRY_RUN: o->dry_run = true; return true;
-    case OPT_BAR: o->bar = true; return true;
+    case OPT_BAR: return bar(o, "--bar", arg);
+    case OPT_ETA: o->eta = true; return bar(o, "--eta", arg);
+    case OPT_JSON: o->json = true; return true;
+    case OPT_RESULTS: o->results = arg; return *arg ? true : complain("--results", "''", "a directory is needed");
+    case OPT_FORCE: o->force = true; return true;
+    case OPT_TAGSTRING: o->tagstring = arg; o->tag = true; return true;
+    case OPT_LOAD: return parse_thousandths(arg, &o->load) || complain("--load", arg, "a number above 0 is needed");
+    case OPT_MEM_FREE: return parse_size(arg, &o->mem_free) || complain("--mem-free", arg, "bytes are needed, or a number with K, M or G");
+    case 'o': o->terminal = true; return true;
     case OPT_JOBLOG: o->joblog = arg; return true;
     case OPT_RESUME: o->resume = true; return true;
     case OPT_RESUME_FAILED: o->resume = o->resume_failed = true; return true;
@@ -193,8 +221,46 @@ apply(struct options *o, int c, const char *arg)
     case OPT_EXIT:
         o->xargs_exit = strcmp(arg, "xargs") == 0;
         return o->xargs_exit || complain("--exit", arg, "the only other style is xargs");
-    default: return false; /* getopt has said why */
+    default: return false;
     }
+}
+
+/** What getopt(3) would say, without the control characters of what it quotes. */
+static bool
+refuse(int c, const char *word)
+{
+    char option[3] = {'-', (char)optopt, '\0'};
+    const char *name = optopt > ' ' && optopt < 0x7f && strncmp(word, "--", 2) != 0 ? option : word;
+    return complain(name, "", c == ':' ? "needs a value; see weft run --help" : "is no option, or one that takes no value; see weft run --help");
+}
+
+/** -o gives the one job the terminal, so there is nothing to pass on. */
+static bool
+output_consistent(const struct options *o)
+{
+    if (o->terminal && (o->output == OUT_LINES || o->keep_order || o->tag || o->json || o->results || o->quiet))
+        return complain("-o", "", "gives the job the terminal: weft cannot see what it writes");
+    if (o->output == OUT_RAW && (o->tag || o->keep_order || o->json || o->results))
+        return complain("-u", "", "passes output through: --tag, -k, --json and --results need weft to see it");
+    if (o->output == OUT_LINES && (o->keep_order || o->json))
+        return complain("--line-buffer", "", "does not go with -k or --json");
+    if (o->json && (o->tag || o->dry_run))
+        return complain("--json", "", "does not go with --tag or --dry-run");
+    if (o->force && !o->results)
+        return complain("--force", "", "is for --results DIR");
+    return true;
+}
+
+/** One list of values, from one place. */
+static bool
+input_consistent(const struct options *o)
+{
+    if (o->list && o->n_files)
+        return complain("-a", o->files[0], "and a list behind ::: are two inputs; give one");
+    for (size_t i = 0; i < o->n_list; i++)
+        if (strcmp(o->list[i], ":::") == 0)
+            return complain(":::", "", "stands there twice: lists are not multiplied; give the combinations as input");
+    return true;
 }
 
 /** What the options say together. */
@@ -209,11 +275,7 @@ consistent(const struct options *o)
         return complain(o->resume_failed ? "--resume-failed" : "--resume", "", "needs --joblog FILE");
     if (o->colsep && o->per_job > 1)
         return complain("-C", o->colsep, "does not go with -n");
-    if (o->output == OUT_RAW && (o->tag || o->keep_order))
-        return complain("-u", "", "passes output through: --tag and -k need weft to see it");
-    if (o->output == OUT_LINES && o->keep_order)
-        return complain("--line-buffer", "", "does not go with -k");
-    return true;
+    return output_consistent(o) && input_consistent(o);
 }
 
 int
@@ -224,14 +286,17 @@ options_parse(struct options *o, int argc, char **argv, int *status)
     o->files = calloc((size_t)argc + 1, sizeof *o->files);
     *status = BAD_USAGE;
     if (!o->files) {
-        fprintf(stderr, "weft run: out of memory\n");
+        say("out of memory");
         return 1;
     }
-    static char name[] = "weft run"; /* for getopt's messages */
-    argv[0] = name;
     optind = 0; /* start anew, also in a second call */
+    opterr = 0;
     int c;
-    while ((c = getopt_long(argc, argv, "+0d:a:n:C:I:j:P:kuqv", longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "+:0d:a:n:C:I:j:P:kuqvo", longs, NULL)) != -1) {
+        if (c == '?' || c == ':') {
+            refuse(c, argv[optind - 1]);
+            return 1;
+        }
         if (c == OPT_HELP) {
             usage_run();
             *status = 0;
@@ -246,6 +311,10 @@ options_parse(struct options *o, int argc, char **argv, int *status)
     if ((size_t)(argc - optind) > o->n_words) {
         o->list = o->words + o->n_words + 1;
         o->n_list = (size_t)(argc - optind) - o->n_words - 1;
+    }
+    if (o->terminal) {
+        o->jobs = 1;
+        o->output = o->output == OUT_GROUP ? OUT_RAW : o->output;
     }
     return consistent(o) ? 0 : 1;
 }

@@ -32,6 +32,8 @@ struct options {
     weft_time period; /* --rate; 0: none */
     uint64_t burst;
     weft_time delay, timeout, kill_after, deadline, retry_delay, retry_max; /* 0: none */
+    uint64_t load;     /* thousandths; 0: any */
+    uint64_t mem_free; /* bytes; 0: any */
     double retry_factor;
     uint64_t retries;
     enum halt_when halt_when;
@@ -40,10 +42,15 @@ struct options {
     bool halt_percent;
     /* output */
     enum output_mode output;
-    bool keep_order, tag, quiet, verbose, bar;
+    bool keep_order, tag, quiet, verbose, json;
+    bool bar, eta, bar_forced; /* bar_forced: also where standard error is no terminal */
+    const char *tagstring;     /* NULL: the value; set: tag is, too */
     uint64_t window;
+    const char *results; /* NULL: none */
+    bool force;
     const char *joblog;
     bool resume, resume_failed, xargs_exit;
+    bool terminal; /* -o */
 };
 
 /** Parse the words behind `weft run`. 0: go on. Otherwise the program ends with *status: help was asked for (0) or the

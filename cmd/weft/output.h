@@ -13,8 +13,14 @@
 struct held; /* what waits for its turn with -k */
 
 struct output {
-    bool tag, quiet, ordered;
+    /* constant */
+    bool tag, quiet, json, ordered, beside_bar;
     uint64_t window;
+    struct outlet {
+        int fd;
+        bool waits; /* it may be full: poll first */
+        bool whole; /* ours alone and non-blocking: it takes what fits */
+    } outlets[3];
     weft_sem room; /* -k: jobs that may run ahead of the one that is due */
     weft_sem gate; /* -k: one permit, taken away while too many bytes are held */
     weft_mutex lock;
@@ -23,19 +29,18 @@ struct output {
     struct held *held;
     uint64_t held_bytes;
     bool gate_closed;
-    int error;      /* the first write error, -errno */
-    uint64_t total; /* bytes of jobs' output */
-    bool pollable[3];
+    int error; /* the first write error, -errno */
 };
 
-/** 0 or -ENOMEM. */
-int output_init(struct output *o, bool tag, bool quiet, bool ordered, uint64_t window);
+/** Take over what is set of tag, quiet, json, ordered, beside_bar, window and make the rest. 0 or -ENOMEM. */
+int output_init(struct output *o);
 void output_fini(struct output *o);
 /** Before a job starts: wait while too many have run ahead. 0 or -ECANCELED. */
 int output_admit(struct output *o);
-/** The end of the seq-th started job: its output, which is taken over and emptied. tag: its value. Returns the first write error, if any. */
-int output_job(struct output *o, uint64_t seq, const char *tag, struct spool *out, struct spool *err);
-/** Whole lines of a running job. */
+/** The end of the turn-th started job: its output, which is taken over and emptied. label: what --tag shows, or with json the
+ *  beginning of its record. Returns the first write error, if any. */
+int output_job(struct output *o, uint64_t turn, const char *label, struct spool *out, struct spool *err);
+/** Whole lines of a running job; tag NULL: as they are. */
 int output_lines(struct output *o, int fd, const char *tag, const char *bytes, size_t n);
 int output_error(struct output *o);
 

@@ -3,15 +3,18 @@
  *   INT, HUP     the first: start nothing more, let the running jobs end; the second: as TERM
  *   TERM         TERM to every job, KILL after --kill-after
  *   QUIT         KILL to every job at once
- *   TSTP, CONT   stop every job and ourselves; go on */
+ *   TSTP, CONT   stop every job and ourselves; go on
+ *   USR1, USR2   one slot more, one fewer */
 #include "run.h"
+#include "say.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <weft/errno.h>
+
+#define GIVE_UP (1 * WEFT_SECOND)
 
 void
 live_add(struct run *r, struct live *l)
@@ -22,6 +25,7 @@ live_add(struct run *r, struct live *l)
     if (r->live)
         r->live->prev = l;
     r->live = l;
+    r->spawned++;
     if (r->killing)
         weft_process_kill(l->process, r->killing); /* it was being started when the others got theirs */
     weft_mutex_unlock(&r->lock);
@@ -49,13 +53,19 @@ run_signal(struct run *r, int signal)
     weft_mutex_unlock(&r->lock);
 }
 
-/** The task that follows a TERM with a KILL. Cancelled by the end of the run, when all jobs have ended in time. */
+/** The task that follows a TERM with a KILL, and that with an end to waiting: what is left then holds a job's pipe outside its
+ *  group, or is whoever does not read our output. Cancelled by the end of the run, when all jobs have ended in time. */
 static int
 kill_later(void *arg)
 {
     struct run *r = arg;
-    if (weft_sleep(r->options->kill_after) == 0)
+    weft_mutex_hold(&r->lock);
+    bool now = r->killing == SIGKILL;
+    weft_mutex_unlock(&r->lock);
+    if (!now && weft_sleep(r->options->kill_after) == 0)
         run_stop(r, SIGKILL, -1);
+    if (weft_sleep(GIVE_UP) == 0)
+        weft_chan_close(r->over);
     return 0;
 }
 
@@ -71,15 +81,14 @@ run_stop(struct run *r, int signal, int code)
         r->killing = signal;
     weft_mutex_unlock(&r->lock);
     if (first) {
-        weft_chan_close(r->slots); /* who waits for a slot learns of it */
-        if (!r->options->list)
-            weft_fd_close(STDIN_FILENO); /* and so does who waits for input */
+        weft_chan_close(r->stopped); /* who waits to try again learns of it */
+        feed_over(r);
     }
     if (signal) {
         run_signal(r, signal);
         run_signal(r, SIGCONT); /* a stopped job would see it only later */
     }
-    if (first_kill && signal == SIGTERM && weft_go(kill_later, r) != 0)
+    if (first_kill && weft_go(kill_later, r) != 0)
         run_signal(r, SIGKILL); /* no memory for a task: do not leave them without an end */
 }
 
@@ -90,14 +99,6 @@ run_stopping(struct run *r)
     bool yes = r->stopping;
     weft_mutex_unlock(&r->lock);
     return yes;
-}
-
-static void
-stop_ourselves(struct run *r)
-{
-    run_signal(r, SIGTSTP);
-    raise(SIGSTOP); /* of the whole process; the next line runs after SIGCONT */
-    run_signal(r, SIGCONT);
 }
 
 static void
@@ -114,11 +115,16 @@ handle(struct run *r, int signal)
     } else if (signal == SIGTERM || ((signal == SIGINT || signal == SIGHUP) && again)) {
         run_stop(r, SIGTERM, 128 + signal);
     } else if (signal == SIGINT || signal == SIGHUP) {
-        fprintf(stderr, "weft run: no more jobs are started; %llu running end by themselves, once more ends them now\n",
-            (unsigned long long)running);
+        say("no more jobs are started; %llu running end by themselves, once more ends them now", (unsigned long long)running);
         run_stop(r, 0, 128 + signal);
     } else if (signal == SIGTSTP) {
-        stop_ourselves(r);
+        run_suspend(r);
+    } else if (signal == SIGCONT) {
+        run_signal(r, SIGCONT);
+    } else if (signal == SIGUSR1 && r->terminal < 0) {
+        slots_more(&r->slots);
+    } else if (signal == SIGUSR2) {
+        slots_fewer(&r->slots);
     }
 }
 

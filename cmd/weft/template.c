@@ -213,6 +213,22 @@ template_new(struct template **out, char *const *words, size_t n, const char *re
 }
 
 int
+template_new_text(struct template **out, const char *text, const char *replace, char message[256])
+{
+    struct template *t = calloc(1, sizeof *t);
+    int err = t && (t->words = calloc(1, sizeof *t->words)) ? 0 : fail(message, -ENOMEM, "out of memory");
+    if (!err) {
+        t->n = 1;
+        err = compile_word(&t->words[0], text, replace, NULL, message);
+    }
+    if (err)
+        template_free(t);
+    else
+        *out = t;
+    return err;
+}
+
+int
 template_new_shell(struct template **out, const char *text, const char *replace, uint64_t per_job, char message[256])
 {
     struct template *t = calloc(1, sizeof *t);

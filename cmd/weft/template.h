@@ -38,6 +38,8 @@ struct command {
 int template_new(struct template **out, char *const *words, size_t n, const char *replace, uint64_t per_job, char message[256]);
 /** As template_new() for a shell's TEXT. */
 int template_new_shell(struct template **out, const char *text, const char *replace, uint64_t per_job, char message[256]);
+/** As template_new() for one text that is no command: where no placeholder occurs, none is added. */
+int template_new_text(struct template **out, const char *text, const char *replace, char message[256]);
 /** Fill in. 0 | -ENOMEM | -EDOM a value that is no number stands in $(( )) | -EINVAL there is no n-th value. */
 int template_expand(const struct template *t, const struct values *v, struct command *out);
 /** Does {%} occur? Then two runs of one job may differ, and --resume could not compare them. */

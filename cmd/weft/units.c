@@ -67,6 +67,34 @@ parse_count(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 }
 
 bool
+parse_size(const char *text, uint64_t *out)
+{
+    static const char units[] = "KMG";
+    char digits[24];
+    size_t n = strspn(text, "0123456789");
+    const char *unit = text[n] ? strchr(units, text[n]) : NULL;
+    if (n == 0 || n >= sizeof digits || (text[n] && (!unit || text[n + 1])))
+        return false;
+    memcpy(digits, text, n);
+    digits[n] = '\0';
+    uint64_t bytes;
+    if (!parse_count(digits, 0, UINT64_MAX, &bytes) || __builtin_mul_overflow(bytes, unit ? UINT64_C(1024) << 10 * (unit - units) : 1, &bytes))
+        return false;
+    *out = bytes;
+    return true;
+}
+
+bool
+parse_thousandths(const char *text, uint64_t *out)
+{
+    uint64_t whole, nanos;
+    if (!parse_decimal(&text, &whole, &nanos) || *text || whole > UINT32_MAX)
+        return false;
+    *out = whole * 1000 + nanos / 1000000;
+    return *out > 0;
+}
+
+bool
 parse_rate(const char *text, weft_time *period, uint64_t *burst)
 {
     uint64_t whole, nanos;

@@ -15,13 +15,12 @@ extern "C" {
 #endif
 
 typedef struct weft_mutex {
-    uint32_t word_; /* private */
-    uint32_t lock_;
-    uint64_t owner_;
+    uint64_t word_; /* private */
     void *waiters_[2];
+    uint32_t lock_;
 } weft_mutex;
 
-#define WEFT_MUTEX_INIT {0, 0, 0, {NULL, NULL}}
+#define WEFT_MUTEX_INIT {0, {NULL, NULL}, 0}
 
 /** Make *m ready, as WEFT_MUTEX_INIT does.  Returns  nothing   Waits  never */
 WEFT_API void weft_mutex_init(weft_mutex *m);

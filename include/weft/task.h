@@ -38,6 +38,7 @@ typedef struct weft_config {
 typedef struct weft_attr {
     const char *name;       /**< in reports and weft_task_name(); copied, at most 31 bytes; 0: none */
     size_t stack_size;      /**< bytes; rounded up to a class; 0: the runtime's */
+    struct weft_ctx *ctx;   /**< the context it carries (<weft/ctx.h>), held by it; 0: the caller's */
     uintptr_t reserved_[4]; /**< zero */
 } weft_attr;
 

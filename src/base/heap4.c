@@ -1,6 +1,9 @@
 /* heap4.c: the 4-ary heap of heap4.h. */
 #include "base/heap4.h"
 
+#include "base/atomic.h"
+#include "base/attr.h"
+
 #include <stdlib.h>
 
 enum { FIRST_CAP = 64 };
@@ -9,7 +12,8 @@ static void
 place(struct heap4 *h, size_t i, struct heap_entry e)
 {
     h->at[i] = e;
-    e.item->pos = (uint32_t)i + 1;
+    uint32_t slot = e.slot;
+    h->pos[slot] = (uint32_t)i + 1;
 }
 
 static void
@@ -45,16 +49,29 @@ sift_down(struct heap4 *h, size_t i, struct heap_entry e)
     place(h, i, e);
 }
 
-bool
+/** Grow one array; what it held stays on failure. */
+static bool
+grow(void *array, size_t cap, size_t size)
+{
+    void *p = realloc(*(void **)array, cap * size);
+    if (p)
+        *(void **)array = p;
+    return p != NULL;
+}
+
+COLD bool
 heap_reserve(struct heap4 *h)
 {
     if (h->n < h->cap)
         return true;
     size_t cap = h->cap ? h->cap * 2 : FIRST_CAP;
-    struct heap_entry *at = realloc(h->at, cap * sizeof *at);
-    if (!at)
+    if (cap >= UINT32_MAX || !grow(&h->at, cap, sizeof *h->at) || !grow(&h->pos, cap + 1, sizeof *h->pos) ||
+        !grow(&h->item, cap + 1, sizeof *h->item))
         return false;
-    h->at = at;
+    for (size_t slot = cap; slot > h->cap; slot--) { /* slot 0 means none */
+        h->pos[slot] = h->free;
+        h->free = (uint32_t)slot;
+    }
     h->cap = cap;
     return true;
 }
@@ -62,14 +79,21 @@ heap_reserve(struct heap4 *h)
 void
 heap_push(struct heap4 *h, struct heap_item *item, int64_t when)
 {
-    sift_up(h, h->n++, (struct heap_entry){when, item});
+    uint32_t slot = h->free;
+    h->free = h->pos[slot];
+    h->item[slot] = item;
+    item->slot = slot;
+    sift_up(h, h->n++, (struct heap_entry){when, slot});
 }
 
 void
 heap_remove(struct heap4 *h, struct heap_item *item)
 {
-    size_t i = item->pos - 1;
-    item->pos = 0;
+    uint32_t slot = item->slot;
+    size_t i = h->pos[slot] - 1;
+    a_store_rel(&item->slot, 0); /* [heap.slot] */
+    h->pos[slot] = h->free;
+    h->free = slot;
     struct heap_entry last = h->at[--h->n];
     if (i == h->n)
         return;
@@ -83,5 +107,7 @@ void
 heap_fini(struct heap4 *h)
 {
     free(h->at);
+    free(h->pos);
+    free(h->item);
     *h = (struct heap4){0};
 }

@@ -1,9 +1,9 @@
-/* heap4.h: a 4-ary heap of deadlines.
+/* heap4.h: a 4-ary heap of deadlines that can give up any item.
  *
- * Idea        Four children a node: half the levels of a binary heap, and the four lie in one cache line. Each item
- *             knows its place, so it can be taken out from the middle.
- * Invariants  at[0].when is the least. at[i].item->pos == i + 1 for every i < n; pos is 0 outside a heap.
- * Locks       the caller's. */
+ * Idea        Four children share a cache line, and a heap of 64-bit keys is half as deep as a binary one. Where an item stands is kept in
+ *             a dense table of its own, not in the item: moving an entry then touches no item (measured with 100,000
+ *             sleepers: half of the time went into those misses).
+ * Invariants  at[0] is the least. An item that is in a heap has a slot > 0, and pos[slot] is its place + 1. */
 #ifndef BASE_HEAP4_H
 #define BASE_HEAP4_H
 
@@ -12,25 +12,34 @@
 #include <stdint.h>
 
 struct heap_item {
-    uint32_t pos; /* place + 1 in its heap; 0: in none */
+    uint32_t slot; /* 0: in no heap */
 };
 
 struct heap_entry {
     int64_t when;
-    struct heap_item *item;
+    uint32_t slot;
 };
 
 struct heap4 {
     struct heap_entry *at;
+    uint32_t *pos;           /* by slot; of a free slot: the next free one */
+    struct heap_item **item; /* by slot */
     size_t n, cap;
+    uint32_t free; /* slots, linked by pos */
 };
 
-/** Room for one more. Returns false when memory is short. */
+/** Room for one more; false: memory is short. */
 bool heap_reserve(struct heap4 *h);
-/** Put in; heap_reserve() has returned true since the last push. */
+/** Add an item; there is room for it. */
 void heap_push(struct heap4 *h, struct heap_item *item, int64_t when);
-/** Take out, from anywhere; the item is in this heap. */
 void heap_remove(struct heap4 *h, struct heap_item *item);
 void heap_fini(struct heap4 *h);
+
+/** The least item; the heap is not empty. */
+static inline struct heap_item *
+heap_first(const struct heap4 *h)
+{
+    return h->item[h->at[0].slot];
+}
 
 #endif

@@ -10,7 +10,7 @@
 enum { SPIN_ROUNDS = 7, YIELD_ROUNDS = 4 }; /* 1 + 2 + ... + 64 pauses, about 3 us at 23 ns a pause */
 #define NAP_NS 50000
 
-void
+COLD void
 spin_lock_slow(uint32_t *lock)
 {
     for (unsigned round = 0;;) {

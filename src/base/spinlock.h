@@ -12,6 +12,7 @@
 
 #include "arch/switch.h"
 #include "base/atomic.h"
+#include "base/attr.h"
 
 void spin_lock_slow(uint32_t *lock);
 

@@ -6,6 +6,7 @@
  *             Where senders wait for the slowest, each place counts the receivers that have still to read it.
  * Invariants  B1 next - first <= cap. B2 Without receivers the ring is empty. B3 Who waits to receive reads next.
  *             B4 With WEFT_SLOW_WAIT, unread[first] > 0 unless the ring is empty, so a full ring has a slowest receiver.
+ *             B5 While a sender waits the ring is full, or another sender has been woken.
  * Large       values lie in counted blocks (block.h): a reader takes a reference under the lock and copies without it.
  * Locks       b->lock. A claimed waiter's memory is ours without it, until wait_ready().
  * Cost        A send claims all who wait under the lock; values are copied to them without it. */
@@ -138,14 +139,24 @@ forget_first(weft_broadcast *b, struct block **gone)
     b->first++;
 }
 
-/** Forget what everybody has read. True: a place has become free. */
-static bool
+/** Forget what everybody has read. */
+static void
 forget_read(weft_broadcast *b, struct block **gone)
 {
-    uint64_t before = b->first;
     while (b->first < b->next && b->unread[place_of(b, b->first)] == 0)
         forget_first(b, gone);
-    return b->first != before;
+}
+
+/** A place is free: let the sender that waits longest try again. It passes that on when it leaves one free in turn, as when
+ *  all receivers waited for its value. NULL: nobody. */
+static struct parker *
+claim_sender(weft_broadcast *b)
+{
+    struct waiter *n = b->next - b->first < b->cap ? waitq_claim(&b->senders) : NULL;
+    if (!n)
+        return NULL;
+    n->result = -EAGAIN;
+    return n->parker;
 }
 
 static struct waiter *
@@ -263,11 +274,14 @@ send_locked(weft_broadcast *b, const void *value, struct block *block)
     struct waiter *readers = claim_readers(b, number);
     if (b->unread)
         forget_read(b, &gone);
+    struct parker *sender = claim_sender(b);
     unlock(b);
     for (struct waiter *n = readers; n; n = n->next)
         if (n->value)
             chan_copy(n->value, value, size);
     wait_ready_all(readers);
+    if (sender)
+        wait_ready(sender);
     block_unref_all(gone);
     return 0;
 }
@@ -350,26 +364,22 @@ take_and_unlock(weft_receiver *r, void *out)
     weft_broadcast *b = r->of;
     size_t place = place_of(b, r->next++), size = b->elem_size;
     struct block *mine = NULL, *gone = NULL;
-    struct waiter *sender = NULL;
     if (b->blocks && out) {
         mine = b->blocks[place];
         a_add_rlx(&mine->refs, 1); /* relaxed: the ring holds one */
     } else if (out) {
         chan_copy(out, b->values + place * size, size);
     }
-    if (b->unread && --b->unread[place] == 0 && forget_read(b, &gone)) {
-        sender = waitq_claim(&b->senders);
-        if (sender)
-            sender->result = -EAGAIN;
-    }
-    struct parker *p = sender ? sender->parker : NULL;
+    if (b->unread && --b->unread[place] == 0)
+        forget_read(b, &gone);
+    struct parker *sender = claim_sender(b);
     unlock(b);
     if (mine)
         memcpy(out, mine->value, size);
     block_unref(mine);
     block_unref_all(gone);
-    if (p)
-        wait_ready(p);
+    if (sender)
+        wait_ready(sender);
 }
 
 /** Receive without waiting: as weft_broadcast_recv(), and the lock is given back; -EAGAIN: it is still held. */

@@ -7,6 +7,7 @@
  *             armed it and is dropped when it is old. Pages of the table are made on demand and never freed.
  * Locks       entry.lock guards the entry, and orders arming with the waiters it arms for. */
 #include "base/spinlock.h"
+#include "sched/hooks.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
@@ -248,7 +249,9 @@ weft_fd_wait(int fd, unsigned events, weft_time deadline)
         return err;
     if (deadline != WEFT_NEVER && (deadline <= 0 || deadline <= weft_now()))
         return wait_thread(fd, events, 0); /* no wait: ask once */
-    return worker_self() ? wait_task(fd, events, deadline) : wait_thread(fd, events, deadline);
+    if (!worker_self())
+        return wait_thread(fd, events, deadline);
+    return sim_on() ? -ENOTSUP : wait_task(fd, events, deadline);
 }
 
 ssize_t

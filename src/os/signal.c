@@ -65,6 +65,13 @@ os_fault_remove(void)
     }
 }
 
+bool
+os_fault_stack_present(void)
+{
+    stack_t now;
+    return sigaltstack(NULL, &now) == 0 && !(now.ss_flags & SS_DISABLE);
+}
+
 int
 os_fault_stack_install(void **stack, size_t *size)
 {

@@ -15,6 +15,8 @@ void os_fault_install(os_fault_fn report);
 void os_fault_remove(void);
 /** Give the calling thread an alternate stack, so that the handler can run when the stack is full. 0 or -errno. */
 int os_fault_stack_install(void **stack, size_t *size);
+/** Has the calling thread one already? */
+bool os_fault_stack_present(void);
 void os_fault_stack_remove(void *stack, size_t size);
 
 #endif

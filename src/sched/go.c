@@ -1,6 +1,7 @@
 /* go.c: the birth of tasks, sleeping, and the calls about oneself. */
 #include "base/spinlock.h"
-#include "os/clock.h"
+#include "sched/carry.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 
@@ -11,7 +12,7 @@
 enum { ID_BLOCK = 1024 };
 
 void
-task_init(struct task *t, weft_fn fn, void *arg, const char *name, unsigned stack_class, void *spawn_pc)
+task_init(struct task *t, weft_fn fn, void *arg, const char *name, unsigned stack_class, const void *spawned)
 {
     san_acquire(t); /* who had the block before has ended */
     t->sp = NULL;
@@ -20,7 +21,8 @@ task_init(struct task *t, weft_fn fn, void *arg, const char *name, unsigned stac
     t->arg = arg;
     t->stack_class = (uint8_t)stack_class;
     t->handle = NULL;
-    t->spawn_pc = spawn_pc;
+    t->spawned = spawned;
+    t->spawned_is_text = false;
     t->name[0] = '\0';
     if (name) {
         size_t n = strnlen(name, TASK_NAME - 1);
@@ -55,6 +57,7 @@ live_about(void)
 static int
 birth(struct task **out)
 {
+    sched_point();
     int err = runtime_check();
     if (err)
         return err;
@@ -64,11 +67,14 @@ birth(struct task **out)
     return *out ? 0 : -ENOMEM;
 }
 
-/** Count it, number it, queue it. */
+/** Let it carry c, or what the caller carries; count it, number it, queue it. */
 static void
-launch(struct task *t)
+launch(struct task *t, struct carried *c)
 {
     struct worker *w = worker_self();
+    if (!c)
+        c = parker_self()->ctx;
+    carry_join(&t->parker, c ? c : rt.root);
     t->id = next_id(w);
     if (w)
         a_store_rel(&w->spawned, w->spawned + 1); /* [runtime.count] */
@@ -76,6 +82,31 @@ launch(struct task *t)
         a_add_acq_rel(&rt.foreign_spawned, 1); /* [runtime.count] */
     san_release(t);
     sched_start(t);
+}
+
+uint32_t
+task_run(void)
+{
+    return a_load_acq(&rt.state) >= RUN_ON && !a_load_rlx(&rt.forked) ? rt.run : 0; /* [runtime.on] */
+}
+
+struct task *
+task_reserve(void)
+{
+    return task_run() ? task_alloc(worker_self()) : NULL;
+}
+
+void
+task_unreserve(struct task *t)
+{
+    task_free(worker_self(), t);
+}
+
+void
+task_start_reserved(struct task *t, weft_fn fn, void *arg, struct carried *c)
+{
+    task_init(t, fn, arg, NULL, rt.stack_class, (const void *)fn);
+    launch(t, c);
 }
 
 int
@@ -86,7 +117,7 @@ weft_go(weft_fn fn, void *arg)
     if (err)
         return err;
     task_init(t, fn, arg, NULL, rt.stack_class, __builtin_return_address(0));
-    launch(t);
+    launch(t, NULL);
     return 0;
 }
 
@@ -106,7 +137,7 @@ task_go(const weft_attr *attr, weft_fn fn, void *arg, struct weft_task *handle, 
         return err;
     task_init(t, fn, arg, attr ? attr->name : NULL, class, spawn_pc);
     t->handle = handle;
-    launch(t);
+    launch(t, attr ? (struct carried *)(void *)attr->ctx : NULL);
     return 0;
 }
 
@@ -170,14 +201,14 @@ weft_go_copy(weft_fn fn, const void *arg, size_t size)
     task_init(t, fn, t->copy, NULL, rt.stack_class, spawn_pc);
     if (size)
         memcpy(t->copy, arg, size);
-    launch(t);
+    launch(t, NULL);
     return 0;
 }
 
 weft_time
 weft_now(void)
 {
-    return WEFT_CLOCK_BASE + os_clock_now();
+    return WEFT_CLOCK_BASE + sched_now();
 }
 
 weft_time
@@ -203,10 +234,10 @@ weft_sleep(weft_time d)
     }
     weft_time deadline = weft_in(d);
     struct waiter me;
-    err = wait_begin(&me, NULL, WAIT_SLEEP, NULL, deadline);
+    err = wait_begin_later(&me, NULL, WAIT_SLEEP, NULL, deadline);
     if (!err)
         err = wait_park(&me, deadline);
-    return err == -ETIMEDOUT ? 0 : err;
+    return err == -ETIMEDOUT ? wait_ctx_err() : err; /* its own end, or the context's */
 }
 
 const char *

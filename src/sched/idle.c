@@ -110,7 +110,7 @@ wake(struct worker *w)
         os_futex_wake(&w->notified, 1);
 }
 
-static void
+static COLD void
 wake_one(uint64_t s)
 {
     do {
@@ -154,7 +154,7 @@ idle_search_found(struct worker *w)
 static bool
 work_visible(struct worker *w)
 {
-    if (a_load_acq(&rt.inject_len) && !w->no_stack)
+    if (a_load_acq(&rt.injector.len) && !w->no_stack)
         return true;
     for (unsigned i = 0; i < rt.n; i++)
         if (ring_len(&rt.workers[i]->ring))

@@ -3,11 +3,11 @@
  * Idea        A wait is one word in the parker, {epoch:32, state:32}. Who wants to end it (a sender, a timer, the end of the
  *             run) must CAS {e, WAITING} to {e, its reason}. One wins and makes the parker ready; the others leave. The
  *             epoch grows with each wait, so a late timer of wait e cannot end wait e + 1.
- *             A solo wait (one object, no deadline, within a run) has no rivals but the end of the run, so its waker needs no
- *             CAS: it stores woken = e under the object's lock and looks at rt.cancelling. The canceller sets that flag,
- *             then has a barrier run in all threads.
+ *             A solo wait (one object, no deadline, by a task) has no rivals but the end of a context, so its waker needs no
+ *             CAS: it stores woken = e under the object's lock and looks at rt.cancelling. Who ends a context counts itself
+ *             there, then has a barrier run in all threads, then claims waits, then leaves the count.
  * [park.solo] The barrier falls before or after the waker's two accesses, or between them. Flag seen: the waker goes on
- *             by CAS, as does the canceller. Flag not seen: the store came before the barrier, so the canceller
+ *             by CAS, as does the canceller. Not seen: the store came before the barrier, so the canceller
  *             sees woken == e and leaves that wait alone. Without membarrier(2) no wait is solo.
  * States      IDLE -> WAITING, SOLO, HOLD [wait_begin]   those -> reason [wait_claim, park_time_out, park_cancel]
  *             -> IDLE [wait_park]
@@ -15,13 +15,14 @@
  *             its own entry out, under the object's lock, before it returns: hence entries may live on its stack.
  * Order       [park.claim]  acquire and release on success: what the waiter wrote before it opened the wait is seen.
  *             [park.commit] the switch stores sp with release -> acquire load in worker.c: resumed only once it has left.
- *             [park.cancel] open the wait, then look at rt.cancelled; the canceller: set it, barrier, then look at the waits.
+ *             [park.cancel] open the wait, then look at the context; the canceller: end it, barrier, then look at the waits.
  * Proved by   tests/model (token, solo). */
 #include "sched/park.h"
 
 #include "base/spinlock.h"
-#include "os/clock.h"
+#include "sched/carry.h"
 #include "os/futex.h"
+#include "sched/hooks.h"
 #include "sched/runtime.h"
 #include "sched/timer.h"
 
@@ -52,7 +53,7 @@ state_of(uint64_t tok)
 static struct task *
 task_of(struct parker *p)
 {
-    return (struct task *)(void *)((char *)p - offsetof(struct task, parker));
+    return container_of(p, struct task, parker);
 }
 
 int
@@ -61,92 +62,184 @@ wait_check_deadline(weft_time deadline)
     return deadline > 0 && deadline < WEFT_CLOCK_BASE ? -EINVAL : 0;
 }
 
-bool
-wait_cancelled(void)
+struct parker *
+parker_self(void)
 {
-    return a_load_rlx(&rt.cancelled) && worker_self(); /* checked again, in order, once a wait is open */
+    struct worker *w = worker_self();
+    return w ? &w->current->parker : &thread_parker;
 }
 
 int
+wait_ctx_err(void)
+{
+    struct carried *c = parker_self()->ctx;
+    if (!c)
+        return 0;
+    if (c->deadline != WEFT_NEVER && !worker_self())
+        c->expire(c); /* nobody else may do so where no runtime runs */
+    return a_load_acq(&c->err); /* [ctx.err] */
+}
+
+COLD int
 wait_enter_slow(void)
 {
-    return wait_cancelled() ? -ECANCELED : 0;
+    sched_point();
+    return wait_ctx_err(); /* checked again, in order, once a wait is open */
+}
+
+static uint64_t
+next_token(struct parker *p, enum state state)
+{
+    return token((uint32_t)(epoch_of(a_load_rlx(&p->token)) + 1), state); /* our own: nobody writes it now */
 }
 
 static void
-open_wait(struct waiter *n, struct parker *p, uint32_t *lock, enum wait_why why, const void *object, enum state state)
+fill_entry(struct waiter *n, struct parker *p, uint64_t tok)
 {
-    san_release(p); /* what the waiter did happened before it is woken */
     n->linked = false;
-    n->solo = state == SOLO;
+    n->solo = state_of(tok) == SOLO;
+    n->more = 0;
     n->parker = p;
-    n->lock = lock;
+    n->token = tok;
     n->queue = NULL;
-    p->entry = n;
-    p->why = (uint16_t)why;
-    p->object = object;
-    n->token = token((uint32_t)(epoch_of(a_load_rlx(&p->token)) + 1), state); /* our own: nobody writes it now */
-    a_store_rel(&p->token, n->token);                                         /* [park.cancel] */
+    n->won = false;
 }
 
+/** From here on the wait may be ended, as soon as its entries are in their queues. */
+static void
+open_wait(struct waiter *first, struct parker *p, enum wait_why why, const void *object)
+{
+    san_release(p); /* what the waiter did happened before it is woken */
+    p->entry = first;
+    p->why = (uint16_t)why;
+    p->object = object;
+    p->since = sched_stamp();
+    a_store_rel(&p->token, first->token); /* [park.cancel] */
+}
+
+/** The wait is open: has the context ended meanwhile? Then close it, unless somebody has ended it. */
 static int
-begin_thread(struct waiter *n, uint32_t *lock, enum wait_why why, const void *object)
+check_ended(struct waiter *first)
+{
+    struct parker *p = first->parker;
+    if (rt.membarrier)
+        a_fence_compiler(); /* [park.cancel] */
+    else
+        a_fence_seq(); /* [park.cancel] */
+    int err = a_load_rlx(&rt.special) & SPECIAL_ENDED && p->ctx ? a_load_acq(&p->ctx->err) : 0; /* [ctx.err] */
+    if (!err)
+        return 0;
+    uint64_t open = first->token;
+    if (a_cas_acq_rel(&p->token, &open, token(epoch_of(open), IDLE)))
+        return err;
+    return 0; /* the canceller was faster and makes us ready: wait for that as for any wake */
+}
+
+/** Is the deadline over, the context's too for a thread, which has no timer? *until: when to wake. */
+static COLD int
+begin_thread(struct parker *p, weft_time deadline)
 {
     if (a_load_rlx(&rt.forked)) /* set before the child's first instruction of ours */
         return -ECHILD;
-    a_store_rlx(&thread_parker.signal, 0);
-    open_wait(n, &thread_parker, lock, why, object, WAITING);
+    (void)deadline;
+    a_store_rlx(&p->signal, 0);
     return 0;
+}
+
+static int
+begin_task(struct worker *w, weft_time deadline)
+{
+    if (a_load_rlx(&rt.forked))
+        return -ECHILD;
+    return deadline == WEFT_NEVER || timer_reserve(&w->timers) ? 0 : -ENOMEM;
+}
+
+static bool
+is_over(weft_time deadline)
+{
+    return deadline != WEFT_NEVER && (deadline <= 0 || deadline - WEFT_CLOCK_BASE <= sched_now());
 }
 
 int
 wait_begin(struct waiter *n, uint32_t *lock, enum wait_why why, const void *object, weft_time deadline)
 {
-    struct worker *w = worker_self();
-    if (deadline != WEFT_NEVER && (deadline <= 0 || deadline - WEFT_CLOCK_BASE <= os_clock_now()))
-        return wait_cancelled() ? -ECANCELED : -ETIMEDOUT;
-    if (!w)
-        return begin_thread(n, lock, why, object);
-    if (a_load_rlx(&rt.forked))
-        return -ECHILD;
-    if (deadline != WEFT_NEVER && !timer_reserve(w))
-        return -ENOMEM;
-    bool solo = deadline == WEFT_NEVER && rt.membarrier;
-    open_wait(n, &w->current->parker, lock, why, object, solo ? SOLO : WAITING);
-    if (rt.membarrier)
-        a_fence_compiler(); /* [park.cancel] */
-    else
-        a_fence_seq(); /* [park.cancel] */
-    if (a_load_acq(&rt.cancelled)) {
-        uint64_t open = n->token;
-        if (a_cas_acq_rel(&n->parker->token, &open, token(epoch_of(open), IDLE)))
-            return -ECANCELED;
-        /* The canceller was faster and makes us ready: wait for that as for any wake. */
+    if (is_over(deadline)) {
+        int err = wait_ctx_err();
+        return err ? err : -ETIMEDOUT;
     }
-    return 0;
+    return wait_begin_later(n, lock, why, object, deadline);
+}
+
+int
+wait_begin_later(struct waiter *n, uint32_t *lock, enum wait_why why, const void *object, weft_time deadline)
+{
+    struct worker *w = worker_self();
+    struct parker *p = w ? &w->current->parker : &thread_parker;
+    int err = w ? begin_task(w, deadline) : begin_thread(p, deadline);
+    if (err)
+        return err;
+    fill_entry(n, p, next_token(p, w && deadline == WEFT_NEVER && rt.membarrier ? SOLO : WAITING));
+    n->lock = lock;
+    open_wait(n, p, why, object);
+    return check_ended(n);
+}
+
+int
+wait_begin_many(struct waiter *entries, size_t n, enum wait_why why, weft_time deadline)
+{
+    if (is_over(deadline)) {
+        int err = wait_ctx_err();
+        return err ? err : -ETIMEDOUT;
+    }
+    struct worker *w = worker_self();
+    struct parker *p = w ? &w->current->parker : &thread_parker;
+    int err = w ? begin_task(w, deadline) : begin_thread(p, deadline);
+    if (err)
+        return err;
+    uint64_t tok = next_token(p, WAITING);
+    for (size_t i = 0; i < n; i++)
+        fill_entry(&entries[i], p, tok);
+    entries[0].more = (uint32_t)n - 1;
+    open_wait(entries, p, why, NULL);
+    return check_ended(entries);
 }
 
 void
 wait_begin_hold(struct waiter *n, uint32_t *lock, enum wait_why why, const void *object)
 {
-    struct worker *w = worker_self();
-    if (!w) {
-        a_store_rlx(&thread_parker.signal, 0);
-        open_wait(n, &thread_parker, lock, why, object, WAITING);
-    } else {
-        open_wait(n, &w->current->parker, lock, why, object, HOLD);
-    }
+    struct parker *p = parker_self();
+    if (p->is_thread)
+        a_store_rlx(&p->signal, 0);
+    fill_entry(n, p, next_token(p, HOLD));
+    n->lock = lock;
+    open_wait(n, p, why, object);
+}
+
+/** When a plain thread has to look again: its context's deadline ends the wait too, and may have no timer. */
+static int64_t
+thread_until(const struct parker *p, enum state state, weft_time deadline)
+{
+    weft_time until = deadline;
+    if (state != HOLD && p->ctx && p->ctx->deadline < until)
+        until = p->ctx->deadline;
+    return until == WEFT_NEVER ? INT64_MAX : until - WEFT_CLOCK_BASE;
 }
 
 /** A plain thread's wait: sleep until ready, or claim the wait ourselves at the deadline. */
-static void
+static COLD void
 park_thread(struct waiter *n, weft_time deadline)
 {
     struct parker *p = n->parker;
-    int64_t until = deadline == WEFT_NEVER ? INT64_MAX : deadline - WEFT_CLOCK_BASE;
+    int64_t until = thread_until(p, state_of(n->token), deadline);
     while (!a_load_acq(&p->signal)) { /* [park.signal] */
         if (os_futex_wait(&p->signal, 0, until) != -ETIMEDOUT)
             continue;
+        if (deadline == WEFT_NEVER || until < deadline - WEFT_CLOCK_BASE) { /* the context's */
+            p->ctx->expire(p->ctx); /* cancels us, or somebody was faster, or the clock of this CPU is behind */
+            if (a_load_acq(&p->ctx->err)) /* [ctx.err] */
+                until = thread_until(p, HOLD, deadline);
+            continue;
+        }
         uint64_t open = n->token;
         if (a_cas_acq_rel(&p->token, &open, token(epoch_of(open), TIMEDOUT)))
             return;
@@ -162,9 +255,10 @@ park_task(struct waiter *n, weft_time deadline)
         sched_park(self);
         return;
     }
-    timer_arm(worker_self(), self, (uint32_t)epoch_of(n->token), deadline - WEFT_CLOCK_BASE);
+    self->timer.epoch = (uint32_t)epoch_of(n->token);
+    timer_arm(&worker_self()->timers, &self->timer, deadline - WEFT_CLOCK_BASE);
     sched_park(self);
-    timer_disarm(self);
+    timer_disarm(&self->timer);
 }
 
 int
@@ -179,7 +273,9 @@ wait_park(struct waiter *n, weft_time deadline)
     enum state state = state_of(a_load_acq(&p->token)); /* [park.claim] */
     a_store_rlx(&p->token, token(epoch_of(n->token), IDLE));
     p->why = WAIT_NONE;
-    return state == CANCELLED ? -ECANCELED : state == TIMEDOUT ? -ETIMEDOUT : 0; /* SOLO: woken without a CAS */
+    if (state == CANCELLED)
+        return a_load_acq(&p->ctx->err); /* [ctx.err] */
+    return state == TIMEDOUT ? -ETIMEDOUT : 0; /* SOLO: woken without a CAS */
 }
 
 void
@@ -215,20 +311,37 @@ wait_claim(struct waiter *n)
     uint64_t open = n->token;
     if (!a_cas_acq_rel(&p->token, &open, token(epoch_of(open), WOKEN))) /* [park.claim] */
         return false;
+    n->won = true;
     san_acquire(p);
     return true;
+}
+
+static COLD void
+wake_thread(struct parker *p)
+{
+    a_store_rel(&p->signal, 1); /* [park.signal] */
+    os_futex_wake(&p->signal, 1);
 }
 
 void
 wait_ready(struct parker *p)
 {
     san_release(p);
-    if (!p->is_thread) {
+    if (p->is_thread)
+        wake_thread(p);
+    else
         sched_ready(task_of(p));
+}
+
+void
+wait_ready_later(struct parker *p)
+{
+    if (p->is_thread) {
+        wait_ready(p);
         return;
     }
-    a_store_rel(&p->signal, 1); /* [park.signal] */
-    os_futex_wake(&p->signal, 1);
+    san_release(p);
+    sched_ready_later(task_of(p));
 }
 
 void
@@ -295,32 +408,62 @@ waitq_claim(struct waitq *q)
     return NULL;
 }
 
+struct waiter **
+waitq_claim_all(struct waitq *q, struct waiter **end)
+{
+    struct waiter *n;
+    while ((n = waitq_claim(q))) {
+        n->next = NULL;
+        *end = n;
+        end = &n->next;
+    }
+    return end;
+}
+
 void
 park_time_out(struct task *t, uint32_t epoch)
 {
     uint64_t open = token(epoch, WAITING);
     if (a_cas_acq_rel(&t->parker.token, &open, token(epoch, TIMEDOUT))) /* [park.claim] */
-        wait_ready(&t->parker);
+        wait_ready_later(&t->parker);
 }
 
 /** Claim a wait that is in one of the given states. */
 static bool
-end_wait(struct task *t, bool hold_too, enum state reason)
+end_wait(struct parker *p, bool hold_too, enum state reason)
 {
-    uint64_t open = a_load_acq(&t->parker.token);
+    uint64_t open = a_load_acq(&p->token);
     enum state state = state_of(open);
-    if (state == SOLO && a_load_acq(&t->parker.woken) == (uint32_t)epoch_of(open)) /* [park.solo] */
+    if (state == SOLO && a_load_acq(&p->woken) == (uint32_t)epoch_of(open)) /* [park.solo] */
         return false;
     if (state != WAITING && state != SOLO && !(state == HOLD && hold_too))
         return false;
-    return a_cas_acq_rel(&t->parker.token, &open, token(epoch_of(open), reason)); /* [park.claim] */
+    return a_cas_acq_rel(&p->token, &open, token(epoch_of(open), reason)); /* [park.claim] */
+}
+
+bool
+park_cancel_claim(struct parker *p)
+{
+    return end_wait(p, false, CANCELLED);
 }
 
 void
-park_cancel(struct task *t)
+park_cancel(struct parker *p)
 {
-    if (end_wait(t, false, CANCELLED))
-        wait_ready(&t->parker);
+    if (park_cancel_claim(p))
+        wait_ready(p);
+}
+
+/** Take one entry of a wait that has been claimed out of its queue. */
+static void
+forget_entry(struct waiter *n)
+{
+    if (!n->lock)
+        return;
+    spin_lock(n->lock);
+    if (n->linked && n->queue)
+        waitq_unlink(n->queue, n);
+    spin_unlock(n->lock);
 }
 
 bool
@@ -329,14 +472,10 @@ park_discard(struct task *t)
     uint64_t tok = a_load_acq(&t->parker.token); /* [park.claim] */
     if (state_of(tok) == IDLE)
         return true; /* it was ready to run, and only our own queues know it */
-    if (!end_wait(t, true, DISCARDED))
+    if (!end_wait(&t->parker, true, DISCARDED))
         return false;
-    struct waiter *n = t->parker.entry;
-    if (n->lock) {
-        spin_lock(n->lock);
-        if (n->linked && n->queue)
-            waitq_unlink(n->queue, n);
-        spin_unlock(n->lock);
-    }
+    struct waiter *first = t->parker.entry;
+    for (uint32_t i = 0; i <= first->more; i++)
+        forget_entry(&first[i]);
     return true;
 }

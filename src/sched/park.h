@@ -24,6 +24,7 @@ struct waiter {
     struct waiter *next, *prev; /* lock */
     bool linked;                /* lock */
     bool solo;                  /* constant while it waits, as are: */
+    uint32_t more;              /* of a wait on several objects, in the first of them: how many entries follow it in memory */
     struct parker *parker;
     uint64_t token;             /* the value of the parker's token while this wait goes on */
     uint32_t *lock;
@@ -31,6 +32,7 @@ struct waiter {
     void *value;                /* object's: where to copy to or from */
     uint64_t amount;            /* object's */
     int result;                 /* written by the waker */
+    bool won;                   /* written by the waker, when not solo: it is by this entry that the wait ended */
 };
 
 /* A queue of waiters. All zero is empty. Public structs hold it as `void *waiters_[2]`. */
@@ -55,34 +57,47 @@ wait_enter(weft_time deadline)
 /** Open a wait of the caller, task or thread. 0 | -ECANCELED | -ETIMEDOUT the deadline is over | -ENOMEM | -ECHILD;
  *  then no wait is open. `lock` guards the queue that the waiter will be in. */
 int wait_begin(struct waiter *n, uint32_t *lock, enum wait_why why, const void *object, weft_time deadline);
+/** wait_begin() for a deadline that is known to lie ahead. */
+int wait_begin_later(struct waiter *n, uint32_t *lock, enum wait_why why, const void *object, weft_time deadline);
 /** As wait_begin() without deadline, but not even the end of the run ends it. Cannot fail. */
 void wait_begin_hold(struct waiter *n, uint32_t *lock, enum wait_why why, const void *object);
+/** As wait_begin(), for a wait on several objects: n >= 1 entries, whose ->lock is set. */
+int wait_begin_many(struct waiter *entries, size_t n, enum wait_why why, weft_time deadline);
 /** Wait. 0: claimed by a waker | -ECANCELED | -ETIMEDOUT. */
 int wait_park(struct waiter *n, weft_time deadline);
 /** Close a wait that the caller has itself claimed by wait_claim(). */
 void wait_abandon(struct waiter *n);
 /** After a failed wait_park(): take the entry out of its queue if no waker did. True if it was still linked. */
 bool wait_leave(struct waiter *n, struct waitq *q);
-/** True when the run of the calling task has ended. */
-bool wait_cancelled(void);
+/** How the context of the caller stands: 0 | -ECANCELED | -ETIMEDOUT. */
+int wait_ctx_err(void);
 
 void waitq_push(struct waitq *q, struct waiter *n);
 void waitq_push_front(struct waitq *q, struct waiter *n);
 void waitq_unlink(struct waitq *q, struct waiter *n);
 /** Take the oldest whose wait we win; losers are unlinked. NULL: nobody. The queue's lock is held. */
 struct waiter *waitq_claim(struct waitq *q);
+/** Take all whose waits we win, oldest first, and append them to a list for wait_ready_all(). The queue's lock is held.
+ *  Returns the list's new end. */
+struct waiter **waitq_claim_all(struct waitq *q, struct waiter **end);
 /** Try to win the wait of one entry. The queue's lock is held. */
 bool wait_claim(struct waiter *n);
 /** Make a claimed waiter run. Its waiter entry may be gone at once. */
 void wait_ready(struct parker *p);
 
+/** wait_ready() for a task that is not awaited by who calls: it goes behind those that are ready. */
+void wait_ready_later(struct parker *p);
 /** Make a list of claimed waiters, linked by ->next, run. */
 void wait_ready_all(struct waiter *list);
 
 /** A timer: end that wait of t if it still goes on. */
 void park_time_out(struct task *t, uint32_t epoch);
-/** The end of the run: end the wait of t, whatever it is, if it may be ended. */
-void park_cancel(struct task *t);
+/** The end of a context: claim the wait of p, if it may be ended; then it is for wait_ready(). */
+bool park_cancel_claim(struct parker *p);
+/** Both. */
+void park_cancel(struct parker *p);
+/** The caller, task or thread. */
+struct parker *parker_self(void);
 /** After the workers have ended: take t out of whatever it waits in, so that nobody meets its entry once its stack is gone.
  *  False: a waker has claimed it and may still touch it. */
 bool park_discard(struct task *t);

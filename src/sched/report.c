@@ -20,6 +20,20 @@ struct census {
     unsigned alive, shown;
 };
 
+static void
+describe_spawn(const struct task *t, char *where, size_t size)
+{
+    Dl_info info;
+    if (t->spawned_is_text)
+        snprintf(where, size, "%s", (const char *)t->spawned);
+    else if (dladdr(t->spawned, &info) && info.dli_sname)
+        snprintf(where, size, "%s+0x%zx", info.dli_sname, (size_t)((const char *)t->spawned - (char *)info.dli_saddr));
+    else if (info.dli_fname)
+        snprintf(where, size, "%s+0x%zx", info.dli_fname, (size_t)((const char *)t->spawned - (char *)info.dli_fbase));
+    else
+        snprintf(where, size, "%p", t->spawned);
+}
+
 /** "task 7 'name' waits: receive from channel 0x... (spawned at fn+0x12)". The world may move meanwhile: a report, not a proof. */
 static void
 print_task(struct task *t, void *arg)
@@ -27,14 +41,8 @@ print_task(struct task *t, void *arg)
     struct census *c = arg;
     if (t->life == TASK_FREE || c->alive++ >= REPORT_MAX)
         return;
-    Dl_info info;
     char where[160];
-    if (dladdr(t->spawn_pc, &info) && info.dli_sname)
-        snprintf(where, sizeof where, "%s+0x%zx", info.dli_sname, (size_t)((char *)t->spawn_pc - (char *)info.dli_saddr));
-    else if (info.dli_fname)
-        snprintf(where, sizeof where, "%s+0x%zx", info.dli_fname, (size_t)((char *)t->spawn_pc - (char *)info.dli_fbase));
-    else
-        snprintf(where, sizeof where, "%p", t->spawn_pc);
+    describe_spawn(t, where, sizeof where);
     const char *what = t->life == TASK_NEW ? "has not run" : t->parker.why ? "waits: " : "runs or is ready";
     fprintf(stderr, "  task %" PRIu64 "%s%s%s %s", t->id, t->name[0] ? " '" : "", t->name, t->name[0] ? "'" : "", what);
     if (t->life == TASK_STARTED && t->parker.why)
@@ -93,8 +101,13 @@ report_fault(void *address, void *pc)
     put_number(&l, stack_class_size(t->stack_class) >> 10, 10);
     put(&l, " KiB stack at pc 0x");
     put_number(&l, (uintptr_t)pc, 16);
-    put(&l, ", spawned at 0x");
-    put_number(&l, (uintptr_t)t->spawn_pc, 16);
+    put(&l, ", spawned at ");
+    if (t->spawned_is_text) {
+        put(&l, t->spawned);
+    } else {
+        put(&l, "0x");
+        put_number(&l, (uintptr_t)t->spawned, 16);
+    }
     put(&l, "; give it more by weft_attr.stack_size or WEFT_STACK\n");
     ssize_t n = write(STDERR_FILENO, l.text, l.n);
     (void)n; /* nowhere else to say it */

@@ -2,23 +2,15 @@
 #include "sched/runq.h"
 
 uint32_t
-ring_spill(struct ring *r, struct task **first, struct task **last)
+ring_spill(struct ring *r, struct task **out)
 {
     uint32_t head = a_load_rlx(&r->head);
     uint32_t n = (a_load_rlx(&r->tail) - head) / 2;
     if (n == 0)
         return 0;
-    struct task *batch[RING_SIZE / 2];
     for (uint32_t i = 0; i < n; i++)
-        batch[i] = a_load_rlx(&r->slots[(head + i) % RING_SIZE]);
-    if (!a_cas_acq_rel(&r->head, &head, head + n)) /* [ring.take] */
-        return 0;
-    for (uint32_t i = 0; i + 1 < n; i++)
-        batch[i]->next = batch[i + 1];
-    batch[n - 1]->next = NULL;
-    *first = batch[0];
-    *last = batch[n - 1];
-    return n;
+        out[i] = a_load_rlx(&r->slots[(head + i) % RING_SIZE]);
+    return a_cas_acq_rel(&r->head, &head, head + n) ? n : 0; /* [ring.take] */
 }
 
 struct task *

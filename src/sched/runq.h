@@ -55,8 +55,8 @@ ring_len(const struct ring *r)
     return tail - head > RING_SIZE ? 0 : tail - head; /* torn: somebody is busy there anyway */
 }
 
-/** Owner: take half of a full ring out, oldest first, linked by ->next. Returns how many, 0 when thieves were faster. */
-uint32_t ring_spill(struct ring *r, struct task **first, struct task **last);
+/** Owner: take half of a full ring out, oldest first, to room for RING_SIZE / 2. Returns how many, 0 when thieves were faster. */
+uint32_t ring_spill(struct ring *r, struct task **out);
 
 /** Thief: move half of `from`, at least one, into `to`, our own empty ring, and take one of them. NULL: nothing there. */
 struct task *ring_steal(struct ring *from, struct ring *to);

@@ -2,7 +2,7 @@
  *
  * Idea        weft_run()'s thread is the supervisor. It starts the workers, hands them the first task and sleeps on an event
  *             word that is bumped when the first task ends and when all workers sleep with nothing armed.
- * The end     1 the first task ended. 2 cancel: every wait ends with -ECANCELED. 3 wait for the tasks, at most the grace. 4 report
+ * The end     1 the first task ended. 2 the root context ends: every wait below it ends with -ECANCELED. 3 wait for the tasks, at most the grace. 4 report
  *             the ones still alive. 5 stop the workers, join them; only now discard what still waits. 6 give the memory back.
  *             A thread stuck in foreign code cannot be joined: it is left alone with the memory it may use, and ends when
  *             it next comes to a wait.
@@ -16,6 +16,8 @@
 #include "os/futex.h"
 #include "os/signal.h"
 #include "os/thread.h"
+#include "sched/carry.h"
+#include "sched/hooks.h"
 #include "sched/idle.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
@@ -52,7 +54,7 @@ weft_version(void)
 unsigned
 weft_workers(void)
 {
-    return a_load_acq(&rt.state) == RUN_ON ? rt.n : 0; /* [runtime.on] */
+    return a_load_acq(&rt.state) >= RUN_ON ? rt.n : 0; /* [runtime.on] */
 }
 
 unsigned
@@ -66,7 +68,10 @@ runtime_check(void)
 {
     if (a_load_rlx(&rt.forked)) /* set before the child's first instruction of ours */
         return -ECHILD;
-    if (a_load_acq(&rt.state) != RUN_ON) /* [runtime.on] */
+    uint32_t state = a_load_acq(&rt.state); /* [runtime.on] */
+    if (state == RUN_SIM && !worker_self())
+        return -ENOTSUP; /* another thread has no place in the schedule */
+    if (state < RUN_ON)
         return -ESRCH;
     return a_load_rlx(&rt.cancelled) ? -ECANCELED : 0; /* a task that slips through sees it at its first wait */
 }
@@ -89,7 +94,7 @@ runtime_main_done(int result)
 bool
 runtime_nothing_armed(void)
 {
-    if (a_load_seq(&rt.fd_waiters))
+    if (a_load_seq(&rt.fd_waiters) || !service_idle())
         return false;
     for (unsigned i = 0; i < rt.n; i++)
         if (timers_first(&rt.workers[i]->timers) != INT64_MAX)
@@ -278,7 +283,7 @@ static bool
 all_wait(void)
 {
     uint32_t before, after;
-    return idle_all_asleep(&before) && runtime_nothing_armed() && a_load_seq(&rt.inject_len) == 0 && idle_all_asleep(&after) &&
+    return idle_all_asleep(&before) && runtime_nothing_armed() && a_load_seq(&rt.injector.len) == 0 && idle_all_asleep(&after) &&
         before == after;
 }
 
@@ -287,25 +292,14 @@ all_wait(void)
 static bool
 is_deadlock(void)
 {
-    return os_thread_count() == rt.n + 1 + SAN_THREADS && all_wait();
+    return os_thread_count() == rt.n + 1 + SAN_THREADS + service_threads() && all_wait();
 }
 
-static void
-cancel_one(struct task *t, void *arg)
+void
+runtime_cancel(int cause)
 {
-    (void)arg;
-    park_cancel(t);
-}
-
-static void
-cancel_all(void)
-{
-    a_store_seq(&rt.special, a_load_rlx(&rt.special) | SPECIAL_ENDED);
-    a_store_seq(&rt.cancelling, 1);
-    a_store_seq(&rt.cancelled, 1); /* [park.cancel] */
-    if (rt.membarrier)
-        os_membarrier(); /* [park.solo] [park.cancel] */
-    task_each(cancel_one, NULL);
+    a_store_seq(&rt.cancelled, 1);
+    rt.root_end(rt.root, cause);
 }
 
 /** Sleep until the main task has ended or a deadlock is found. Returns -EDEADLK or 0. */
@@ -361,8 +355,20 @@ static void
 discard_one(struct task *t, void *arg)
 {
     unsigned *claimed = arg;
+    if (t->life == TASK_FREE)
+        return;
+    carry_leave(&t->parker);
     if (t->life == TASK_STARTED && !park_discard(t))
         ++*claimed;
+}
+
+static void
+free_root(void)
+{
+    struct carried *root = rt.root;
+    rt.root = NULL; /* a later context may lie at the same address */
+    if (root)
+        rt.root_free(root);
 }
 
 static int64_t
@@ -373,10 +379,10 @@ grace_end(weft_time grace)
 
 /** Steps 2 to 6. */
 static void
-finish(weft_time grace)
+finish(weft_time grace, int cause)
 {
     int64_t until = grace_end(grace);
-    cancel_all();
+    runtime_cancel(cause);
     unsigned claimed = 0;
     bool alive = wait_for_tasks(until) > 0;
     if (alive)
@@ -386,6 +392,8 @@ finish(weft_time grace)
         fprintf(stderr, "weft: a thread is still inside foreign code at the end of the run; it is left behind\n");
     else if (alive)
         task_each(discard_one, &claimed);
+    if (!stuck)
+        inject_fini();
     if (stuck || claimed) { /* somebody may still touch a task: its memory is given up, not given back */
         workers_free(true);
         task_slab_abandon();
@@ -400,18 +408,22 @@ finish(weft_time grace)
         rt.fd_reset();
     netpoll_fini();
     os_fault_remove();
+    free_root();
 }
 
 static void
 reset(void)
 {
-    void (*ready)(uint64_t, uint32_t) = rt.fd_ready;
-    void (*fd_reset)(void) = rt.fd_reset;
-    uint32_t state = rt.state;
+    struct runtime old = rt;
     memset(&rt, 0, sizeof rt);
-    rt.state = state;
-    rt.fd_ready = ready;
-    rt.fd_reset = fd_reset;
+    rt.state = old.state;
+    rt.run = old.run + 1;
+    rt.special = old.special & SPECIAL_ENDED; /* plain threads may carry what has ended */
+    rt.fd_ready = old.fd_ready;
+    rt.fd_reset = old.fd_reset;
+    rt.root_new = old.root_new;
+    rt.root_end = old.root_end;
+    rt.root_free = old.root_free;
 }
 
 /** Everything up to the first task's birth. On failure all is undone. */
@@ -427,9 +439,11 @@ start(const weft_config *c, weft_fn fn, void *arg)
     rt.wants_quiet = 1;
     stack_init();
     os_fault_install(report_fault);
-    struct task *t = task_alloc(NULL);
+    rt.root = rt.root_new();
+    struct task *t = rt.root ? task_alloc(NULL) : NULL;
     int err = t ? 0 : -ENOMEM;
     if (!err) {
+        t->parker.ctx = rt.root;
         task_init(t, fn, arg, c->name ? c->name : "main", rt.stack_class, __builtin_return_address(0));
         t->id = 1;
         rt.foreign_id = 1;
@@ -443,6 +457,7 @@ start(const weft_config *c, weft_fn fn, void *arg)
         task_slab_fini();
         stack_fini();
         os_fault_remove();
+        free_root();
         return err;
     }
     a_store_rel(&rt.state, RUN_ON); /* [runtime.on] */
@@ -465,7 +480,7 @@ weft_run_with(const weft_config *config, weft_fn fn, void *arg)
     err = start(&c, fn, arg);
     if (!err) {
         int deadlock = supervise(c.deadlock);
-        finish(c.grace);
+        finish(c.grace, deadlock ? deadlock : -ESHUTDOWN);
         err = deadlock ? deadlock : rt.main_result;
     }
     a_store_rel(&rt.state, RUN_NONE); /* [runtime.on] */
@@ -476,4 +491,127 @@ int
 weft_run(weft_fn fn, void *arg)
 {
     return weft_run_with(NULL, fn, arg);
+}
+
+/* ---- a simulated run: the caller's thread is the only worker ---- */
+
+static struct task nobody; /* fills the wake slot, so that what is made ready goes to rt.sim */
+static uint32_t special_outside;
+
+static void
+adopt_thread(struct worker *w)
+{
+    void *bottom;
+    size_t size;
+    os_thread_stack(&bottom, &size);
+    fiber_init_thread(&w->fiber, bottom, size);
+    w->errno_at = __errno_location();
+    w->cxa = __cxa_get_globals ? __cxa_get_globals() : NULL;
+    if (!os_fault_stack_present())
+        os_fault_stack_install(&w->fault_stack, &w->fault_stack_size); /* without it an overflow is a plain SIGSEGV */
+    tls_worker = w;
+}
+
+int
+runtime_sim_open(const struct sim_hooks *hooks, size_t stack_size)
+{
+    if (a_load_rlx(&rt.forked)) /* as in weft_run_with() */
+        return -ECHILD;
+    int class = stack_class_of(stack_size ? stack_size : stack_class_size(1));
+    if (class < 0)
+        return -EINVAL;
+    uint32_t none = RUN_NONE;
+    if (worker_self() || !a_cas_acq_rel(&rt.state, &none, RUN_STARTING)) /* [runtime.on] */
+        return -EBUSY;
+    if (!atfork_installed && os_thread_atfork(in_forked_child) == 0)
+        atfork_installed = true;
+    reset();
+    rt.workers[0] = worker_new(0);
+    if (!rt.workers[0]) {
+        a_store_rel(&rt.state, RUN_NONE); /* [runtime.on] */
+        return -ENOMEM;
+    }
+    rt.n = 1;
+    rt.stack_class = (unsigned)class;
+    rt.membarrier = os_membarrier_init();
+    rt.sim = hooks;
+    special_outside = rt.special;
+    rt.special = SPECIAL_SIM;
+    rt.stop = 1;
+    rt.workers[0]->ring.wake = &nobody;
+    idle_init(1);
+    stack_init();
+    os_fault_install(report_fault);
+    adopt_thread(rt.workers[0]);
+    a_store_rel(&rt.state, RUN_SIM); /* [runtime.on] */
+    return 0;
+}
+
+int
+runtime_sim_begin(const char *name, weft_fn fn, void *arg)
+{
+    struct worker *w = rt.workers[0];
+    rt.cancelled = rt.cancelling = rt.main_done = 0;
+    rt.special = SPECIAL_SIM;
+    w->next_id = w->last_id = 0;
+    w->spawned = w->ended = 0;
+    w->no_stack = false;
+    timers_fini(&w->timers); /* of contexts that were left behind */
+    free_root();
+    rt.root = rt.root_new();
+    struct task *t = rt.root ? task_alloc(w) : NULL;
+    if (!t)
+        return -ENOMEM;
+    t->parker.ctx = rt.root;
+    san_acquire(&rt); /* the schedule before this one */
+    task_init(t, fn, arg, name ? name : "main", rt.stack_class, __builtin_return_address(0));
+    t->id = 1;
+    rt.foreign_id = 1;
+    rt.foreign_spawned = 1;
+    rt.main_task = t;
+    san_release(t);
+    sched_start(t);
+    return 0;
+}
+
+bool
+runtime_sim_go_on(struct task *t)
+{
+    worker_run(rt.workers[0], t);
+    return !rt.workers[0]->no_stack;
+}
+
+void
+runtime_sim_discard(struct task *t)
+{
+    struct worker *w = rt.workers[0];
+    carry_leave(&t->parker);
+    if (t->life == TASK_STARTED) {
+        park_discard(t); /* claimed already: no other thread is there that could still touch it */
+        timer_disarm(&t->timer);
+        t->parker.why = WAIT_NONE;
+        stack_put(&w->stacks[t->stack_class], t->stack_class, t->stack);
+        fiber_fini(&t->fiber);
+    }
+    task_free(w, t);
+}
+
+void
+runtime_sim_close(void)
+{
+    struct worker *w = rt.workers[0];
+    tls_worker = NULL;
+    if (w->fault_stack)
+        os_fault_stack_remove(w->fault_stack, w->fault_stack_size);
+    a_store_rlx(&w->exited, 1); /* there was no thread */
+    workers_free(false);
+    task_slab_fini();
+    stack_fini();
+    san_acquire(&rt); /* as in finish() */
+    os_fault_remove();
+    free_root();
+    rt.sim = NULL;
+    rt.special = special_outside;
+    rt.stop = 0;
+    a_store_rel(&rt.state, RUN_NONE); /* [runtime.on] */
 }

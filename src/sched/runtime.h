@@ -2,31 +2,31 @@
 #ifndef SCHED_RUNTIME_H
 #define SCHED_RUNTIME_H
 
+#include "sched/inject.h"
 #include "sched/worker.h"
 
-enum run_state { RUN_NONE, RUN_STARTING, RUN_ON };
+enum run_state { RUN_NONE, RUN_STARTING, RUN_ON, RUN_SIM };
 
 /* Bits of rt.special. */
 enum special {
     SPECIAL_ENDED = 1, /* some context has ended in this run */
+    SPECIAL_SIM = 2,   /* a simulated run: hooks.h */
 };
 
 struct runtime {
     uint32_t state;      /* atomic: enum run_state */
     uint32_t special;    /* atomic: enum special; zero in most programs, so that one load clears the common path */
-    uint32_t cancelled;  /* atomic: the first function has returned; waits end with -ECANCELED */
-    uint32_t cancelling; /* atomic: solo waits are claimed by CAS, see park.c */
-    uint32_t stop;       /* atomic: workers leave */
+    uint32_t cancelled;  /* atomic: the run's root has ended: nothing is started any more */
+    uint32_t cancelling; /* atomic: how many are ending a context: solo waits are claimed by CAS, see park.c */
+    uint32_t stop;       /* atomic: workers leave; always set in a simulation, whose only worker asks rt.sim what to run */
+    uint32_t run;        /* how many runs there were; constant in a run */
     uint32_t forked;     /* atomic: this is a forked child */
     bool membarrier;     /* constant in a run: os_membarrier() works */
     unsigned stack_class;
     size_t max_tasks;
     unsigned n;          /* workers */
     struct worker *workers[WORKERS_MAX];
-    /* the injector: tasks from outside the workers, and what overflowed */
-    uint32_t inject_lock __attribute__((aligned(64)));
-    uint32_t inject_len; /* atomic, written under the lock */
-    struct task *inject_head, *inject_tail;
+    struct injector injector;
     /* the supervisor's event word: a futex; bumped when the main task ends, and when all workers sleep */
     uint32_t event __attribute__((aligned(64)));
     uint32_t wants_quiet; /* atomic: the supervisor asks to be told when all workers sleep */
@@ -35,10 +35,15 @@ struct runtime {
     int main_result;
     uint64_t foreign_spawned; /* atomic */
     uint64_t foreign_id;      /* atomic */
+    struct carried *root; /* the context that the first task carries; constant in a run */
     /* hooks of upper floors */
+    struct carried *(*root_new)(void);
+    void (*root_end)(struct carried *root, int cause);
+    void (*root_free)(struct carried *root);
     uint32_t fd_waiters;                         /* atomic: tasks that wait for descriptors */
     void (*fd_ready)(uint64_t data, uint32_t events);
     void (*fd_reset)(void); /* at the end of a run */
+    const struct sim_hooks *sim; /* set while SPECIAL_SIM is */
 };
 
 extern struct runtime rt;
@@ -51,21 +56,41 @@ void runtime_main_done(int result);
 void runtime_event(void);
 /** Nothing is armed that could make a task ready from within: no timer, no descriptor. */
 bool runtime_nothing_armed(void);
-/** Hand a list of n tasks, linked by ->next, to the injector. */
-void inject_push(struct task *first, struct task *last, uint32_t n);
 
 /* The clock of weft_now() starts here, so that no duration is a deadline. */
 #define WEFT_CLOCK_BASE (INT64_C(1) << 60)
 
 /* go.c */
-void task_init(struct task *t, weft_fn fn, void *arg, const char *name, unsigned stack_class, void *spawn_pc);
+void task_init(struct task *t, weft_fn fn, void *arg, const char *name, unsigned stack_class, const void *spawned);
 /** weft_go_with(), for a task with a handle (it takes over a reference when 0 is returned). */
 int task_go(const weft_attr *attr, weft_fn fn, void *arg, struct weft_task *handle, void *spawn_pc);
+
+/* A block set aside, so that a task can be started later without fail. */
+/** The number of the run that goes on, 0: none. */
+uint32_t task_run(void);
+/** NULL: no runtime runs, or memory is short. */
+struct task *task_reserve(void);
+void task_unreserve(struct task *t);
+void task_start_reserved(struct task *t, weft_fn fn, void *arg, struct carried *c);
 
 /* handle.c */
 /** The end of a task with a handle, on its worker. */
 void handle_ended(struct weft_task *h, int result);
 void handle_unref(struct weft_task *h);
+
+/* A simulated run: the calling thread is its only worker, and it may begin again and again. */
+
+/** 0 | -EBUSY | -ECHILD | -EINVAL no such stack | -ENOMEM. */
+int runtime_sim_open(const struct sim_hooks *hooks, size_t stack_size);
+/** A fresh state and the first task, by way of hooks->ready(). 0 | -ENOMEM. */
+int runtime_sim_begin(const char *name, weft_fn fn, void *arg);
+/** Run t until nothing runs. False: there is no memory for its stack. */
+bool runtime_sim_go_on(struct task *t);
+/** End what t waits in, and give t back. It never goes on. */
+void runtime_sim_discard(struct task *t);
+void runtime_sim_close(void);
+/** The run has ended: every wait that may be cancelled is. */
+void runtime_cancel(int cause);
 
 /* report.c: who waits for what */
 void report_waiting(const char *headline);

@@ -44,8 +44,6 @@ struct fiber {
     size_t size;
 #elif defined(WEFT_TSAN)
     void *tsan;
-#else
-    char none;
 #endif
 };
 

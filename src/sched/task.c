@@ -96,6 +96,13 @@ void
 task_free(struct worker *w, struct task *t)
 {
     a_store_rlx(&t->life, TASK_FREE); /* only reports look */
+    if (!w) {
+        spin_lock(&slab.lock);
+        t->next = slab.free;
+        slab.free = t;
+        spin_unlock(&slab.lock);
+        return;
+    }
     t->next = w->free_tasks;
     w->free_tasks = t;
     if (++w->free_count < OWN_MAX)

@@ -9,6 +9,7 @@
 #define SCHED_TASK_H
 
 #include "base/heap4.h"
+#include "base/list.h"
 #include "sched/sanitize.h"
 
 #include <weft/task.h>
@@ -25,19 +26,26 @@ enum task_life {
 
 /* A thing that can wait and be woken: a task or, outside the workers, an OS thread. */
 struct parker {
-    uint64_t token;      /* atomic: {epoch:32, state:32}, see park.c */
-    uint32_t woken;      /* atomic: the epoch of the solo wait that a waker has ended without a CAS */
-    uint32_t is_thread;  /* constant */
-    uint32_t signal;     /* atomic; threads: the futex word */
-    uint16_t why;        /* owner: enum wait_why, for reports */
-    const void *object;  /* owner: what it waits on, for reports */
+    uint64_t token;       /* atomic: {epoch:32, state:32}, see park.c */
+    uint32_t woken;       /* atomic: the epoch of the solo wait that a waker has ended without a CAS */
+    uint32_t signal;      /* atomic; threads: the futex word */
+    uint32_t since;       /* owner: when it began to wait, for reports: sched_stamp() */
+    uint16_t why;         /* owner: enum wait_why, for reports */
+    bool is_thread;       /* constant */
+    const void *object;   /* owner: what it waits on, for reports */
     struct waiter *entry; /* owner: of the wait that goes on; on the waiter's stack */
+    struct carried *ctx;  /* atomic, owner writes: the context it carries; NULL: the background */
+    struct link carrying; /* ctx->lock: in the list of that context */
 };
 
+struct timers;
+
+/* At its time it ends the wait of the task it lies in or, with a kind, does what that says. See timer.h. */
 struct timer {
     struct heap_item item;
-    uint32_t epoch;      /* the wait that it ends */
-    uint32_t worker;     /* whose heap it is in */
+    uint32_t epoch;                /* of the wait */
+    struct timers *home;           /* atomic: the heap it was last armed in */
+    const struct timer_kind *kind; /* constant; NULL in a task */
 };
 
 struct task {
@@ -50,15 +58,16 @@ struct task {
     int saved_errno;
     uint8_t stack_class;
     uint8_t life;        /* atomic: enum task_life */
-    uint16_t reserved;
+    bool spawned_is_text;
+    uint8_t reserved;
     void *cxa[2];        /* C++ exceptions: the two words of __cxa_eh_globals */
     /* line 1: wait */
     struct parker parker;
+    /* line 2: deadline, identity */
     struct timer timer;
     struct weft_task *handle; /* whoever may join it; holds a reference */
-    /* line 2: identity */
     uint64_t id;
-    void *spawn_pc;
+    const void *spawned; /* where: a text "file.c:12" or a code address, see spawned_is_text */
     char name[TASK_NAME];
     /* line 3: a small argument, copied */
     char copy[TASK_COPY] __attribute__((aligned(16)));
@@ -67,6 +76,7 @@ struct task {
 
 /** A block for a new task, from the worker's own list if it has one. w may be NULL. NULL: memory is short. */
 struct task *task_alloc(struct worker *w);
+/** Give a block back; w may be NULL. */
 void task_free(struct worker *w, struct task *t);
 /** Call fn for every block that was ever handed out. Blocks may change meanwhile. */
 void task_each(void (*fn)(struct task *t, void *arg), void *arg);

@@ -1,13 +1,15 @@
 /* timer.c: the timers of timer.h.
  *
- * Locks       ts->lock guards the heap and every timer in it. A timer fires outside the lock, by the token of the wait it
- *             belongs to: task blocks are type-stable, and the epoch tells whether the wait is still that one. */
+ * Locks       ts->lock guards the heap and the slot of every timer in it. A timer fires outside the lock: a wait by its token (task
+ *             blocks are type-stable, the epoch tells whether the wait is still that one), a kind by the reference it took. */
 #include "sched/timer.h"
 
 #include "base/spinlock.h"
-#include "os/clock.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
+
+#include <errno.h>
 
 enum { FIRE_BATCH = 32 };
 
@@ -17,11 +19,22 @@ timers_init(struct timers *ts)
     *ts = (struct timers){.min = INT64_MAX};
 }
 
+static void
+set_min(struct timers *ts)
+{
+    a_store_rlx(&ts->min, ts->heap.n ? ts->heap.at[0].when : INT64_MAX);
+}
+
 void
 timers_fini(struct timers *ts)
 {
     san_ignore_begin();
+    spin_lock(&ts->lock);
+    while (ts->heap.n)
+        heap_remove(&ts->heap, heap_first(&ts->heap));
     heap_fini(&ts->heap);
+    set_min(ts);
+    spin_unlock(&ts->lock);
     san_ignore_end();
 }
 
@@ -31,71 +44,109 @@ timers_first(const struct timers *ts)
     return a_load_rlx(&ts->min); /* a hint; whoever acts on it takes the lock */
 }
 
-static void
-set_min(struct timers *ts)
-{
-    a_store_rlx(&ts->min, ts->heap.n ? ts->heap.at[0].when : INT64_MAX);
-}
-
 bool
-timer_reserve(struct worker *w)
+timer_reserve(struct timers *ts)
 {
+    if (a_load_rlx(&ts->heap.n) < ts->heap.cap) /* only we add to it: others make it smaller */
+        return true;
     san_ignore_begin();
-    spin_lock(&w->timers.lock);
-    bool ok = heap_reserve(&w->timers.heap);
-    spin_unlock(&w->timers.lock);
+    spin_lock(&ts->lock);
+    bool ok = heap_reserve(&ts->heap);
+    spin_unlock(&ts->lock);
     san_ignore_end();
     return ok;
 }
 
-void
-timer_arm(struct worker *w, struct task *t, uint32_t epoch, int64_t when)
+/** The lock is held, there is room. */
+static void
+add(struct timers *ts, struct timer *t, int64_t when)
 {
-    t->timer.epoch = epoch;
-    t->timer.worker = w->index;
-    spin_lock(&w->timers.lock);
-    heap_push(&w->timers.heap, &t->timer.item, when);
-    set_min(&w->timers);
-    spin_unlock(&w->timers.lock);
+    a_store_rel(&t->home, ts); /* [timer.home] */
+    heap_push(&ts->heap, &t->item, when);
+    set_min(ts);
 }
 
 void
-timer_disarm(struct task *t)
+timer_arm(struct timers *ts, struct timer *t, int64_t when)
 {
-    struct timers *ts = &rt.workers[t->timer.worker]->timers;
     spin_lock(&ts->lock);
-    if (t->timer.item.pos) {
-        heap_remove(&ts->heap, &t->timer.item);
+    add(ts, t, when);
+    spin_unlock(&ts->lock);
+}
+
+bool
+timer_disarm(struct timer *t)
+{
+    struct timers *ts = a_load_acq(&t->home); /* [timer.home] */
+    if (!ts || a_load_acq(&t->item.slot) == 0) /* [heap.slot] it has fired, and its epoch has been read: we may arm it anew */
+        return false;
+    spin_lock(&ts->lock);
+    bool armed = t->item.slot != 0;
+    if (armed) {
+        heap_remove(&ts->heap, &t->item);
         set_min(ts);
     }
     spin_unlock(&ts->lock);
+    return armed;
+}
+
+int
+timer_start(struct timer *t, int64_t when)
+{
+    struct worker *w = worker_self();
+    struct timers *ts = w ? &w->timers : service_timers();
+    if (!ts)
+        return -EAGAIN;
+    san_ignore_begin();
+    spin_lock(&ts->lock);
+    bool ok = heap_reserve(&ts->heap);
+    if (ok)
+        add(ts, t, when);
+    spin_unlock(&ts->lock);
+    san_ignore_end();
+    if (ok && !w)
+        service_kick();
+    return ok ? 0 : -ENOMEM;
+}
+
+/* What is due, taken out of the heap. */
+struct due {
+    struct timer *timer;
+    uint32_t epoch;
+};
+
+static unsigned
+take_due(struct timers *ts, int64_t now, struct due due[FIRE_BATCH])
+{
+    unsigned n = 0;
+    spin_lock(&ts->lock);
+    while (n < FIRE_BATCH && ts->heap.n && ts->heap.at[0].when <= now) {
+        struct timer *t = container_of(heap_first(&ts->heap), struct timer, item);
+        due[n] = (struct due){t, t->epoch};
+        n += !t->kind || t->kind->take(t);
+        heap_remove(&ts->heap, &t->item); /* last: then a waiter may arm it anew, an owner free it */
+    }
+    set_min(ts);
+    spin_unlock(&ts->lock);
+    return n;
 }
 
 void
 timers_run(struct timers *ts)
 {
-    for (;;) {
-        int64_t now = os_clock_now();
-        struct {
-            struct task *task;
-            uint32_t epoch;
-        } due[FIRE_BATCH];
-        unsigned n = 0;
+    struct due due[FIRE_BATCH];
+    unsigned n = FIRE_BATCH;
+    while (n == FIRE_BATCH) {
+        int64_t now = sched_now();
         if (timers_first(ts) > now)
             return;
-        spin_lock(&ts->lock);
-        while (n < FIRE_BATCH && ts->heap.n && ts->heap.at[0].when <= now) {
-            struct heap_item *item = ts->heap.at[0].item;
-            struct task *t = (struct task *)(void *)((char *)item - offsetof(struct task, timer.item));
-            heap_remove(&ts->heap, item);
-            due[n].task = t;
-            due[n++].epoch = t->timer.epoch;
+        n = take_due(ts, now, due);
+        for (unsigned i = 0; i < n; i++) {
+            struct timer *t = due[i].timer;
+            if (t->kind)
+                t->kind->fire(t);
+            else
+                park_time_out(container_of(t, struct task, timer), due[i].epoch);
         }
-        set_min(ts);
-        spin_unlock(&ts->lock);
-        for (unsigned i = 0; i < n; i++)
-            park_time_out(due[i].task, due[i].epoch);
-        if (n < FIRE_BATCH)
-            return;
     }
 }

@@ -1,22 +1,47 @@
-/* timer.h: deadlines of waits: a 4-ary heap per worker.
+/* timer.h: things to do at a time: deadlines of waits, and what upper floors ask for.
  *
- * A timer ends one wait, named by its epoch; a timer that fires late finds another epoch and does nothing. */
+ * Idea        A heap per worker, and one for plain threads with a thread of its own (service.c). The timer of a wait ends that wait, named by
+ *             its epoch; one that fires late finds another epoch and does nothing. A timer with a kind belongs to an object of an
+ *             upper floor: under the heap's lock it is asked to take() a reference, then, without any lock, to fire().
+ * Invariants  A timer is armed and disarmed by one thread at a time: its owner sees to that. */
 #ifndef SCHED_TIMER_H
 #define SCHED_TIMER_H
 
 #include "sched/worker.h"
 
+struct timer_kind {
+    /** The timer is due and out of the heap. Keep the object alive until fire(); false: it is on its way to its end, leave it.
+     *  Under the heap's lock. */
+    bool (*take)(struct timer *t);
+    /** Do it. On a worker, perhaps in the middle of a task's switch: must not wait, must be short. */
+    void (*fire)(struct timer *t);
+};
+
 void timers_init(struct timers *ts);
+/** The heap's end: what is still armed will never fire. */
 void timers_fini(struct timers *ts);
-/** Room for one more timer on this worker. False: memory is short. */
-bool timer_reserve(struct worker *w);
-/** At `when`, end the wait `epoch` of task t. Room was reserved on this worker. */
-void timer_arm(struct worker *w, struct task *t, uint32_t epoch, int64_t when);
-/** The wait has ended: the timer will not touch it any more. */
-void timer_disarm(struct task *t);
+/** Room for one more timer of the caller's own worker. False: memory is short. */
+bool timer_reserve(struct timers *ts);
+/** At `when` (ns since boot) the timer is due. Room was reserved; the caller runs on the worker that ts belongs to. */
+void timer_arm(struct timers *ts, struct timer *t, int64_t when);
+/** It will not fire any more. Returns whether it was still armed; if not, it fires now or has fired, or was never armed. */
+bool timer_disarm(struct timer *t);
+/** timer_arm() with the room, from any task or thread. 0 | -ENOMEM | -EAGAIN no thread can be started for it. */
+int timer_start(struct timer *t, int64_t when);
 /** Fire what is due. */
 void timers_run(struct timers *ts);
 /** The first deadline, INT64_MAX: none. May be old at once. */
 int64_t timers_first(const struct timers *ts);
+
+/* service.c: the timers of plain threads */
+
+/** The heap, its thread started; NULL: no thread can be had. */
+struct timers *service_timers(void);
+/** A timer has been armed there: look again when to wake. */
+void service_kick(void);
+/** 1 if that thread exists, for those who count threads. */
+unsigned service_threads(void);
+/** Nothing is armed there. */
+bool service_idle(void);
 
 #endif

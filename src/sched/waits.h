@@ -14,7 +14,16 @@
     W(MUTEX, "mutex")              /* mutex.c: lock_slow; weft_mutex_unlock */          \
     W(WG, "wait group")            /* wg.c: weft_wg_wait_until; weft_wg_add */          \
     W(SEM, "semaphore")            /* sem.c: acquire; release */                        \
-    W(FD, "descriptor")            /* fd.c: weft_fd_wait; fd_ready, weft_fd_close */
+    W(SELECT, "select")            /* select.c: wait_for_case; as sending and receiving */ \
+    W(HOOK, "end of context hook") /* hook.c: weft_ctx_stop; run_hook */                \
+    W(RLOCK, "rwmutex to read")    /* rwmutex.c: rlock_slow; weft_rwmutex_unlock, the last _runlock, a writer that gives up */ \
+    W(WLOCK, "rwmutex to write")   /* rwmutex.c: lock_slow; weft_rwmutex_unlock, the last _runlock */ \
+    W(COND, "condition")           /* cond.c: weft_cond_wait_until; weft_cond_signal, _broadcast */ \
+    W(ONCE, "once")                /* once.c: wait_turn; finish_done, finish_failed */ \
+    W(BARRIER, "barrier")          /* barrier.c: weft_barrier_wait_until; the last to arrive, one that fails */ \
+    W(EVENT, "event")              /* event.c: wait; weft_event_set */ \
+    W(FD, "descriptor")            /* fd.c: weft_fd_wait; fd_ready, weft_fd_close */ \
+    W(SETTLE, "all others (weft_sim_settle)") /* sim/world.c: weft_sim_settle; stir */
 
 enum wait_why {
 #define W(name, text) WAIT_##name,

@@ -10,8 +10,11 @@
 #include "sched/worker.h"
 
 #include "arch/switch.h"
-#include "base/spinlock.h"
+#include "base/attr.h"
+#include "os/clock.h"
 #include "os/thread.h"
+#include "sched/carry.h"
+#include "sched/hooks.h"
 #include "sched/idle.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
@@ -25,7 +28,6 @@ enum {
     INJECT_TICKS = 61, /* as Go: a prime, so it does not beat with a program's own periods */
     CLOCK_TICKS = 8,
     WAKE_STREAK = 16,
-    INJECT_BATCH = 64,
     COMMIT_PAUSES = 50,
     SEARCH_ROUNDS = 4,
     SPIN_ROUNDS = 40, /* about 10 us of looking before a sleep that costs as much */
@@ -34,82 +36,35 @@ enum {
 
 /* ---- queues ---- */
 
-void
-inject_push(struct task *first, struct task *last, uint32_t n)
-{
-    last->next = NULL;
-    spin_lock(&rt.inject_lock);
-    if (rt.inject_head)
-        rt.inject_tail->next = first;
-    else
-        rt.inject_head = first;
-    rt.inject_tail = last;
-    a_store_rel(&rt.inject_len, rt.inject_len + n); /* [inject.len] */
-    spin_unlock(&rt.inject_lock);
-}
-
-/** Take a share of the injector: the first is returned, the others go to the ring. */
-static struct task *
-inject_take(struct worker *w)
-{
-    if (a_load_acq(&rt.inject_len) == 0) /* [inject.len] */
-        return NULL;
-    struct task *first = NULL;
-    spin_lock(&rt.inject_lock);
-    uint32_t share = rt.inject_len / rt.n + 1;
-    if (share > INJECT_BATCH)
-        share = INJECT_BATCH;
-    uint32_t taken = 0;
-    while (taken < share && rt.inject_head) {
-        struct task *t = rt.inject_head;
-        if (first && ring_len(&w->ring) >= RING_SIZE - 1)
-            break;
-        rt.inject_head = t->next;
-        taken++;
-        if (first)
-            ring_push(&w->ring, t); /* there is room, and only we push */
-        else
-            first = t;
-    }
-    a_store_rel(&rt.inject_len, rt.inject_len - taken); /* [inject.len] */
-    spin_unlock(&rt.inject_lock);
-    return first;
-}
-
 static void
 push(struct worker *w, struct task *t)
 {
-    while (!ring_push(&w->ring, t)) {
-        struct task *first, *last;
-        uint32_t n = ring_spill(&w->ring, &first, &last);
-        if (n)
-            inject_push(first, last, n);
-    }
+    while (!ring_push(&w->ring, t))
+        inject_spill(&w->ring);
 }
 
 void
-sched_start(struct task *t)
+sched_ready_later(struct task *t)
 {
     struct worker *w = worker_self();
+    if (w && sim_on()) {
+        rt.sim->ready(t);
+        return;
+    }
     if (w)
         push(w, t);
     else
-        inject_push(t, t, 1);
+        inject_push(t);
     idle_notify();
 }
 
-void
-sched_ready(struct task *t)
+/** Whoever is in the wake slot makes way. Out of line: what it needs would burden the way of each wake-up. */
+static __attribute__((noinline)) void
+ready_slot_full(struct worker *w, struct task *t)
 {
-    struct worker *w = worker_self();
-    if (!w) {
-        inject_push(t, t, 1);
-        idle_notify();
+    if (sim_on()) {
+        rt.sim->ready(t);
         return;
-    }
-    if (a_load_rlx(&w->ring.wake) == NULL) { /* only we fill it */
-        a_store_rel(&w->ring.wake, t);      /* [ring.wake] */
-        return;                             /* we run it next: nobody need be woken for it */
     }
     struct task *other = a_swap_acq_rel(&w->ring.wake, t); /* [ring.wake] */
     if (other) {
@@ -118,18 +73,47 @@ sched_ready(struct task *t)
     }
 }
 
+void
+sched_start(struct task *t)
+{
+    sched_ready_later(t);
+}
+
+void
+sched_ready(struct task *t)
+{
+    struct worker *w = worker_self();
+    if (!w) {
+        inject_push(t);
+        idle_notify();
+        return;
+    }
+    if (a_load_rlx(&w->ring.wake) == NULL) { /* only we fill it; never empty in a simulation */
+        a_store_rel(&w->ring.wake, t);      /* [ring.wake] */
+        return;                             /* we run it next: nobody need be woken for it */
+    }
+    ready_slot_full(w, t);
+}
+
 /* ---- what runs next ---- */
 
+static void
+stamp_now(struct worker *w)
+{
+    w->stamp = (uint32_t)(os_clock_now() / 1000000);
+}
+
 /** Every so often on the way: the injector, due timers, ready descriptors. */
-static struct task *
+static COLD struct task *
 look_around(struct worker *w)
 {
     if (timers_first(&w->timers) != INT64_MAX)
         timers_run(&w->timers);
     if (w->tick % INJECT_TICKS != 0)
         return NULL;
+    stamp_now(w);
     netpoll_look(w);
-    return inject_take(w);
+    return inject_take_fair(w);
 }
 
 static struct task *
@@ -212,6 +196,7 @@ find_work(struct worker *w)
             return t;
         }
         idle_sleep(w);
+        stamp_now(w);
         w->no_stack = false;
     }
 }
@@ -221,7 +206,7 @@ find_work(struct worker *w)
 static void task_main(void *arg);
 
 /** Give a new task a stack. NULL: memory is short. */
-static void *
+static COLD void *
 bind(struct worker *w, struct task *t)
 {
     char *top = stack_get(&w->stacks[t->stack_class], t->stack_class);
@@ -246,7 +231,7 @@ resumable(struct worker *w, struct task *t)
     if (t->life == TASK_NEW) {
         sp = bind(w, t);
         if (!sp)
-            inject_push(t, t, 1);
+            inject_push(t);
         return sp;
     }
     for (int i = 0; !(sp = a_load_acq(&t->sp)); i++) { /* [park.commit] */
@@ -294,22 +279,62 @@ switch_from(struct worker *w, struct task *self, struct task *next)
     restore(worker_self(), self);
 }
 
+static COLD struct task *
+stop_or_sim(struct worker *w, enum sim_why why)
+{
+    return sim_on() ? rt.sim->next(w->current, why) : NULL;
+}
+
+/** What the worker's task, which is about to stop, makes way for. NULL: look further, in the scheduler context. */
+static inline struct task *
+successor(struct worker *w, enum sim_why why)
+{
+    return a_load_rlx(&rt.stop) ? stop_or_sim(w, why) : next_local(w); /* seen for certain in find_work() */
+}
+
 void
 sched_park(struct task *self)
 {
     struct worker *w = worker_self();
-    struct task *next = a_load_rlx(&rt.stop) ? NULL : next_local(w); /* seen for certain in find_work() */
+    struct task *next = successor(w, SIM_PARK);
     if (next != self)
         switch_from(w, self, next);
 }
 
-/* One function to the switch: see FLAT in chan/chan.c. */
-__attribute__((flatten)) void
+/** A schedule point of a simulation. */
+static COLD void
+sim_point(struct worker *w, enum sim_why why)
+{
+    struct task *self = w->current;
+    struct task *next = rt.sim->next(self, why);
+    if (next != self)
+        switch_from(w, self, next);
+}
+
+COLD int64_t
+sim_now(void)
+{
+    return rt.sim->now();
+}
+
+COLD void
+sched_point_slow(void)
+{
+    struct worker *w = worker_self();
+    if (w && w->current)
+        sim_point(w, SIM_POINT);
+}
+
+FLAT void
 weft_yield(void)
 {
     struct worker *w = worker_self();
     if (!w) {
         os_thread_yield();
+        return;
+    }
+    if (sim_on()) {
+        sim_point(w, SIM_YIELD);
         return;
     }
     struct task *self = w->current;
@@ -325,13 +350,14 @@ static struct task *
 task_end(struct task *self, int result)
 {
     struct worker *w = worker_self();
+    carry_leave(&self->parker);
     if (self->handle)
         handle_ended(self->handle, result);
     if (self == rt.main_task)
         runtime_main_done(result);
     a_store_rel(&w->ended, w->ended + 1); /* [runtime.count] */
 
-    struct task *next = a_load_rlx(&rt.stop) ? NULL : next_local(w); /* seen for certain in find_work() */
+    struct task *next = successor(w, SIM_END);
 #if !defined(SAN_ASAN) && !defined(WEFT_TSAN)
     if (next && next->life == TASK_NEW && next->stack_class == self->stack_class) {
         next->stack = self->stack;
@@ -357,6 +383,7 @@ task_main(void *arg)
 {
     struct task *self = arg;
     fiber_enter(&self->fiber);
+    san_acquire(self->stack); /* who had it before has left it */
     restore(worker_self(), self);
     for (;;) {
         san_acquire(self);
@@ -368,17 +395,22 @@ task_main(void *arg)
 }
 
 void
+worker_run(struct worker *w, struct task *t)
+{
+    void *sp = resumable(w, t);
+    if (!sp)
+        return;
+    w->current = t;
+    fiber_leave(&w->fiber, &t->fiber, false);
+    arch_switch(&w->sched_sp, sp);
+    fiber_enter(&w->fiber);
+    w->current = NULL;
+}
+
+void
 worker_main(struct worker *w)
 {
     struct task *t;
-    while ((t = find_work(w))) {
-        void *sp = resumable(w, t);
-        if (!sp)
-            continue;
-        w->current = t;
-        fiber_leave(&w->fiber, &t->fiber, false);
-        arch_switch(&w->sched_sp, sp);
-        fiber_enter(&w->fiber);
-        w->current = NULL;
-    }
+    while ((t = find_work(w)))
+        worker_run(w, t);
 }

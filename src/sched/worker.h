@@ -11,6 +11,7 @@
 #include "sched/runq.h"
 #include "sched/sanitize.h"
 #include "sched/stack.h"
+#include "os/clock.h"
 #include "sched/task.h"
 
 #include <pthread.h>
@@ -32,6 +33,7 @@ struct worker {
     int *errno_at;  /* this thread's errno */
     void **cxa;     /* this thread's C++ exception globals; NULL without C++ */
     uint32_t tick;
+    uint32_t stamp;       /* about now, see sched_stamp() */
     uint32_t wake_streak; /* tasks taken from the wake slot in a row */
     struct task *free_tasks;
     uint32_t free_count;
@@ -74,13 +76,26 @@ task_self(void)
     return w ? w->current : NULL;
 }
 
+/** About now, in ms since boot, for reports: a worker's own is fresh as of its last look around. */
+static inline uint32_t
+sched_stamp(void)
+{
+    struct worker *w = worker_self();
+    return w ? w->stamp : (uint32_t)(os_clock_now() / 1000000);
+}
+
 /** The body of a worker's thread: run tasks until the runtime stops. */
 void worker_main(struct worker *w);
+
+/** In the scheduler context: run t, and whatever follows it, until there is nothing to run. */
+void worker_run(struct worker *w, struct task *t);
 
 /** Make a task that waits or is new runnable; the caller has claimed it. From any thread. A task woken by a task goes to
  *  the wake slot, a new one to the ring. */
 void sched_ready(struct task *t);
 void sched_start(struct task *t);
+/** As sched_ready(), but behind all that is ready: for many at once, and for what no caller waits for. */
+void sched_ready_later(struct task *t);
 /** The calling task stops until it is made ready; it is published already, so that may have happened. */
 void sched_park(struct task *self);
 /** Work is queued that the caller's own worker may not get to soon (see idle.c). */

@@ -1,17 +1,18 @@
 /* mutex.c: the mutex.
  *
- * Idea        One word: LOCKED, WAITERS (the queue is not empty), WOKEN (a waiter is on its way). Free: one CAS to take. A waiter
- *             that is woken competes with newcomers, so a running task that locks again needs no switch; a waiter that
- *             has waited HANDOFF_NS is given the mutex without its ever being free. While one is on its way unlock wakes
- *             no other: it would find the mutex taken and queue up again.
- * Invariants  owner_ is the holder's id while LOCKED, written by the holder only (or by who hands over), 0 otherwise.
- *             WAITERS is set whenever the queue is not empty, and changed only under the lock.
+ * Idea        One word: the owner's id, and in its low bits WAITERS (the queue is not empty) and WOKEN (a waiter is on its way).
+ *             Taking and giving back are one CAS each, which also says and checks whose it is. A waiter that is woken competes
+ *             with newcomers, so a running task that locks again needs no switch; a waiter that has waited HANDOFF_NS is given
+ *             the mutex without its ever being free. While one is on its way unlock wakes no other: it would find the mutex
+ *             taken and queue up again.
+ * Invariants  The owner's bits are 0 when the mutex is free; they equal the caller's id only if the caller holds it: nobody
+ *             else puts them there but who hands over to it. WAITERS is set whenever the queue is not empty, and changed
+ *             only under the lock.
  * No touch    unlock without waiters is one CAS, its last touch; with waiters it ends by giving back the spinlock, and the next
  *             owner passed through that lock or took the word after it.
  * Locks       lock_ guards the queue. */
 #include "base/spinlock.h"
-#include "os/clock.h"
-#include "os/thread.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 
@@ -21,7 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LOCKED = 1, WAITERS = 2, WOKEN = 4 };
+enum { WAITERS = 1, WOKEN = 2, FLAGS = WAITERS | WOKEN };
 #define HANDOFF_NS 1000000 /* as Go's starvation threshold */
 
 static struct waitq *
@@ -30,20 +31,20 @@ queue(weft_mutex *m)
     return (struct waitq *)(void *)m->waiters_;
 }
 
-/** Who calls: a task's block or a thread's own address, both unique among the living. */
-static uint64_t
+/** Who calls: the address of a task's block or of a thread's own mark, unique among the living; their low bits are 0. */
+static inline uint64_t
 self_id(void)
 {
-    static __thread char thread_mark;
+    /* initial-exec, as worker_self(): with a call for its address the fast paths would need a frame */
+    static __thread char thread_mark __attribute__((aligned(8), tls_model("initial-exec")));
     struct worker *w = worker_self();
     return w ? (uint64_t)(uintptr_t)w->current : (uint64_t)(uintptr_t)&thread_mark;
 }
 
-static void
-own(weft_mutex *m, uint64_t id)
+static inline uint64_t
+owner_of(uint64_t word)
 {
-    a_store_rlx(&m->owner_, id); /* only its writer compares it with itself */
-    san_acquire(m);
+    return word & ~(uint64_t)FLAGS;
 }
 
 void
@@ -53,25 +54,32 @@ weft_mutex_init(weft_mutex *m)
 }
 
 /** Take a mutex that is free. */
-static bool
+static inline bool
 try_take(weft_mutex *m, uint64_t id)
 {
-    uint32_t word = a_load_rlx(&m->word_); /* the CAS decides */
-    while (!(word & LOCKED))
-        if (a_cas_acq(&m->word_, &word, word | LOCKED)) { /* [mutex.word] */
-            own(m, id);
+    uint64_t word = a_load_rlx(&m->word_); /* the CAS decides */
+    while (!owner_of(word))
+        if (a_cas_acq(&m->word_, &word, word | id)) { /* [mutex.word] */
+            san_acquire(m);
             return true;
         }
     return false;
 }
 
+static bool
+is_mine(weft_mutex *m, uint64_t id)
+{
+    return owner_of(a_load_rlx(&m->word_)) == id; /* equal only if we, or who handed over to us, wrote it */
+}
+
 int
 weft_mutex_try_lock(weft_mutex *m)
 {
+    sched_point();
     uint64_t id = self_id();
     if (try_take(m, id))
         return 0;
-    return a_load_rlx(&m->owner_) == id ? -EDEADLK : -EAGAIN; /* equal only if we wrote it */
+    return is_mine(m, id) ? -EDEADLK : -EAGAIN;
 }
 
 /** Mark the queue as not empty, unless the mutex is free: then take it. `arrived`: the caller is the one that WOKEN stands for.
@@ -79,15 +87,15 @@ weft_mutex_try_lock(weft_mutex *m)
 static bool
 take_or_mark(weft_mutex *m, uint64_t id, bool arrived)
 {
-    uint32_t word = a_load_rlx(&m->word_); /* the CAS decides */
+    uint64_t word = a_load_rlx(&m->word_); /* the CAS decides */
     for (;;) {
-        uint32_t wanted = word & LOCKED ? word | WAITERS : word | LOCKED;
+        uint64_t wanted = owner_of(word) ? word | WAITERS : word | id;
         if (arrived)
-            wanted &= ~(uint32_t)WOKEN;
+            wanted &= ~(uint64_t)WOKEN;
         if (a_cas_acq(&m->word_, &word, wanted)) { /* [mutex.word] */
-            if (word & LOCKED)
+            if (owner_of(word))
                 return false;
-            own(m, id);
+            san_acquire(m);
             return true;
         }
     }
@@ -97,9 +105,9 @@ take_or_mark(weft_mutex *m, uint64_t id, bool arrived)
 static void
 unmark_if_empty(weft_mutex *m)
 {
-    uint32_t word = a_load_rlx(&m->word_); /* the CAS decides */
+    uint64_t word = a_load_rlx(&m->word_); /* the CAS decides */
     while (!queue(m)->head && word & WAITERS)
-        if (a_cas_rel(&m->word_, &word, word & ~(uint32_t)WAITERS)) /* [mutex.word] */
+        if (a_cas_rel(&m->word_, &word, word & ~(uint64_t)WAITERS)) /* [mutex.word] */
             return;
 }
 
@@ -109,7 +117,7 @@ lock_slow(weft_mutex *m, uint64_t id, weft_time deadline, bool hold)
 {
     int64_t since = 0;
     for (;;) {
-        struct waiter me = {.amount = (uint64_t)since};
+        struct waiter me = {.amount = (uint64_t)since, .value = (void *)(uintptr_t)id};
         spin_lock(&m->lock_);
         if (take_or_mark(m, id, since != 0)) { /* who comes here again was woken */
             spin_unlock(&m->lock_);
@@ -128,14 +136,14 @@ lock_slow(weft_mutex *m, uint64_t id, weft_time deadline, bool hold)
         if (since) {
             waitq_push_front(queue(m), &me); /* it lost the race to a newcomer: it does not lose its place too */
         } else {
-            since = os_clock_now();
+            since = sched_now();
             me.amount = (uint64_t)since;
             waitq_push(queue(m), &me);
         }
         spin_unlock(&m->lock_);
         err = wait_park(&me, hold ? WEFT_NEVER : deadline);
         if (!err && me.result) { /* handed over */
-            own(m, id);
+            san_acquire(m);
             return 0;
         }
         if (!err)
@@ -153,37 +161,35 @@ lock_slow(weft_mutex *m, uint64_t id, weft_time deadline, bool hold)
 int
 weft_mutex_lock_until(weft_mutex *m, weft_time deadline)
 {
-    int err = wait_check_deadline(deadline);
+    int err = wait_enter(deadline);
     if (err)
         return err;
-    if (wait_cancelled())
-        return -ECANCELED;
     uint64_t id = self_id();
     if (try_take(m, id))
         return 0;
-    if (a_load_rlx(&m->owner_) == id) /* equal only if we wrote it */
-        return -EDEADLK;
-    return lock_slow(m, id, deadline, false);
+    return is_mine(m, id) ? -EDEADLK : lock_slow(m, id, deadline, false);
+}
+
+static __attribute__((noinline)) int
+lock_again(weft_mutex *m)
+{
+    return weft_mutex_lock_until(m, WEFT_NEVER);
 }
 
 int
 weft_mutex_lock(weft_mutex *m)
 {
-    uint32_t word = 0;
-    if (!a_load_rlx(&rt.cancelled) && a_cas_acq(&m->word_, &word, LOCKED)) { /* [mutex.word]; cancelled: looked at again below */
-        own(m, self_id());
-        return 0;
-    }
-    return weft_mutex_lock_until(m, WEFT_NEVER);
+    return !a_load_rlx(&rt.special) && try_take(m, self_id()) ? 0 : lock_again(m); /* special: looked at again there */
 }
 
 void
 weft_mutex_hold(weft_mutex *m)
 {
+    sched_point();
     uint64_t id = self_id();
     if (try_take(m, id))
         return;
-    if (a_load_rlx(&m->owner_) == id) { /* equal only if we wrote it */
+    if (is_mine(m, id)) {
         fprintf(stderr, "weft: weft_mutex_hold: task '%s' holds mutex %p already\n", weft_task_name(), (void *)m);
         abort();
     }
@@ -191,35 +197,37 @@ weft_mutex_hold(weft_mutex *m)
 }
 
 /** Unlock with waiters: hand over to one that has waited long, else free the mutex and wake the first. */
-static void
+static __attribute__((noinline)) int
 unlock_slow(weft_mutex *m)
 {
-    int64_t now = os_clock_now();
+    int64_t now = sched_now();
     spin_lock(&m->lock_);
     struct waiter *n = waitq_claim(queue(m));
     bool hand_over = n && now - (int64_t)n->amount >= HANDOFF_NS;
     struct parker *p = n ? n->parker : NULL;
     if (n)
         n->result = hand_over;
-    uint32_t keep = (queue(m)->head ? (uint32_t)WAITERS : 0) | (hand_over ? (uint32_t)LOCKED : n ? (uint32_t)WOKEN : 0);
-    a_store_rel(&m->word_, keep); /* [mutex.word] LOCKED is ours and WAITERS the lock's: nobody else changes it now */
+    uint64_t next = hand_over ? (uint64_t)(uintptr_t)n->value : n ? (uint64_t)WOKEN : 0;
+    if (queue(m)->head)
+        next |= WAITERS;
+    a_store_rel(&m->word_, next); /* [mutex.word] the owner's bits are ours and WAITERS the lock's: nobody else changes it now */
     spin_unlock(&m->lock_);
     if (p)
         wait_ready(p);
+    return 0;
 }
 
 int
 weft_mutex_unlock(weft_mutex *m)
 {
-    if (a_load_rlx(&m->owner_) != self_id()) /* equal only if we wrote it */
+    sched_point();
+    uint64_t id = self_id();
+    uint64_t word = a_load_rlx(&m->word_); /* the CAS decides; the owner's bits equal id only if we hold it */
+    if (owner_of(word) != id)
         return -EPERM;
     san_release(m);
-    a_store_rlx(&m->owner_, 0);
-    uint32_t word = LOCKED;
-    while (!a_cas_rel(&m->word_, &word, word & ~(uint32_t)LOCKED)) /* [mutex.word] */
-        if (!(word & WOKEN)) {
-            unlock_slow(m);
-            break;
-        }
-    return 0;
+    while ((word & FLAGS) != WAITERS)
+        if (a_cas_rel(&m->word_, &word, word & FLAGS)) /* [mutex.word] */
+            return 0;
+    return unlock_slow(m);
 }

@@ -7,6 +7,7 @@
  * No touch    The done() that ends the wait gives the lock back as its last touch, and a waiter always takes the lock before it
  *             leaves early: the group may live on the waiter's stack. */
 #include "base/spinlock.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 
@@ -50,8 +51,8 @@ release_all_and_unlock(weft_wg *g)
     wait_ready_all(list);
 }
 
-int
-weft_wg_add(weft_wg *g, int n)
+static int
+add(weft_wg *g, int n)
 {
     san_release(g);
     uint64_t word = a_load_rlx(&g->word_); /* the CAS decides */
@@ -74,6 +75,13 @@ weft_wg_add(weft_wg *g, int n)
         if (a_cas_acq_rel(&g->word_, &word, word + (uint64_t)(int64_t)n)) /* [wg.word] */
             return 0;
     }
+}
+
+int
+weft_wg_add(weft_wg *g, int n)
+{
+    sched_point();
+    return add(g, n);
 }
 
 int
@@ -144,6 +152,7 @@ weft_wg_wait_until(weft_wg *g, weft_time deadline)
 void
 weft_wg_hold(weft_wg *g)
 {
+    sched_point();
     (void)wait(g, WEFT_NEVER, true); /* a hold wait has no way to fail */
 }
 
@@ -172,11 +181,11 @@ int
 weft_wg_go(weft_wg *g, weft_fn fn, void *arg)
 {
     struct wg_task t = {g, fn, arg};
-    int err = weft_wg_add(g, 1);
+    int err = add(g, 1);
     if (err)
         return err;
     err = weft_go_copy(wg_task_main, &t, sizeof t);
     if (err)
-        weft_wg_done(g); /* taken back: cannot fail */
+        add(g, -1); /* taken back: cannot fail */
     return err;
 }

@@ -94,12 +94,18 @@ options(void)
     static const char *const good[] = {"true", "-j 1 true", "-j100% true", "-j+2 true", "-j0 true", "-P3 true", "-k true", "--tag --lb true", "-u true",
         "--shell x", "--shell x ::: a", "-n2 true", "-d , true", "-d \\t true", "-0 true", "-a f -a g true", "--halt now,fail=1 true",
         "--halt soon,done=50% true", "--halt never true", "--retry-delay 1sx2:30s --retries 3 true", "--retry-delay 100ms true", "--retry-delay 1:2 true",
-        "--joblog f --resume true", "--exit xargs true", "-- -x", "true ::: a b", "true :::", "--rate 5/s:2 true", "--window 5 true"};
+        "--joblog f --resume true", "--exit xargs true", "-- -x", "true ::: a b", "true :::", "--rate 5/s:2 true", "--window 5 true", "-o true",
+        "-o -j4 true", "--json true", "--json -q -k true", "--results d --force true", "--tagstring {#} true", "--bar=always true", "--eta true",
+        "--load 0.5 true", "--mem-free 100M true", "--lb --results d true"};
     static const char *const bad[] = {"", "-j true", "-j -1 true", "-j 1.5 true", "-j +5% true", "-j 999999999999 true", "--resume true", "--resume-failed true",
         "-d ab true", "-d \\x true", "-n 0 true", "-n x true", "--halt now true", "--halt now,fail=0 true", "--halt now,fail=101% true",
         "--halt now,fail=1x true", "--halt later,fail=1 true", "--retry-delay x2 true", "--retry-delay 1x true", "--retry-delay 1x0 true",
         "--retry-delay 1xnan true", "--retry-delay 1: true", "--exit gnu true", "--bogus true", "-u --tag true", "-u -k true", "--lb -k true",
-        "--shell x y", ":::", "--timeout -1 true", "-C , -n 2 true", "--window 0 true", "-a"};
+        "--shell x y", ":::", "--timeout -1 true", "-C , -n 2 true", "--window 0 true", "-a",
+        "true ::: a ::: b", "-a f true ::: a", "-o -k true", "-o --tag true", "-o --lb true", "-o --results d true", "-o -q true", "-o --json true",
+        "-u --json true", "-u --results d true", "--lb --json true", "--json --tag true", "--json --dry-run true", "--force true", "--bar=x true",
+        "--load 0 true", "--load x true", "--load -1 true", "--mem-free 1X true", "--mem-free K true", "--mem-free 99999999999G true", "--results",
+        "--tag=x true", "--tagstring"};
     struct options o;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         OK(parse(&o, good[i]) == 0, good[i]);
@@ -109,7 +115,7 @@ options(void)
         OK(parse(&o, bad[i]) != 0, bad[i]);
         options_fini(&o);
     }
-    OK(parse(&o, "-j3 prog -j4 --bar ::: ::: x") == 0 && o.jobs == 3 && o.n_words == 3 && !o.bar && o.n_list == 2, "options end at the first word");
+    OK(parse(&o, "-j3 prog -j4 --bar ::: a x") == 0 && o.jobs == 3 && o.n_words == 3 && !o.bar && o.n_list == 2, "options end at the first word");
     options_fini(&o);
 }
 

@@ -44,6 +44,9 @@ in_run(weft_fn fn, void *arg)
     assert_int_equal(check_failures, 0);
 }
 
+/** For a test's own records in a simulation, where one task runs at a time though nothing orders them. */
+#define UNORDERED __attribute__((noinline, no_sanitize("thread")))
+
 /** A number from the environment, or its default. */
 static inline long
 env_or(const char *name, long fallback)

@@ -1,0 +1,406 @@
+/* ctx.c: the tree of contexts.
+ *
+ * Idea        A context knows its parent and, under its lock, its children. Ending one takes two passes: first it and everything below are
+ *             marked, one lock at a time; then, after one barrier for all, the waits of their carriers are ended, the done channels
+ *             closed and the hooks started. There is no task or thread per context; a deadline is a timer.
+ * Invariants  C1 Who marks a context owns its next_ended; it is marked once. C2 Who takes a child out of its parent's list owns its
+ *             sibling link; that is the parent's canceller or the child's last holder. C3 A child holds a reference to its parent,
+ *             not the other way round: the canceller takes one where the child is not already on its way to be freed.
+ * Locks       carried.lock of one context at a time. No lock is held while a waiter is made ready or a hook started.
+ * Order       [ctx.err] the cause is written before err is stored with release. See park.c for [park.cancel]. */
+#include "ctx/ctx.h"
+
+#include "base/spinlock.h"
+#include "sched/hooks.h"
+#include "sched/park.h"
+#include "sched/runtime.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static struct weft_ctx background, out_of_memory;
+
+/* ---- references ---- */
+
+static bool
+try_ref(weft_ctx *ctx)
+{
+    uint32_t refs = a_load_rlx(&ctx->refs); /* the CAS decides */
+    while (refs != 0)
+        if (a_cas_acq(&ctx->refs, &refs, refs + 1)) /* [ctx.refs] */
+            return true;
+    return false;
+}
+
+weft_ctx *
+weft_ctx_ref(weft_ctx *ctx)
+{
+    if (!ctx->immortal)
+        a_add_rlx(&ctx->refs, 1); /* relaxed: the caller holds one, so it cannot go meanwhile */
+    return ctx;
+}
+
+static void
+leave_parent(weft_ctx *ctx)
+{
+    weft_ctx *parent = ctx->parent;
+    if (!parent)
+        return;
+    spin_lock(&parent->carried.lock);
+    if (ctx->is_child)
+        link_remove(&ctx->sibling);
+    spin_unlock(&parent->carried.lock);
+}
+
+void
+weft_ctx_free(weft_ctx *ctx)
+{
+    while (ctx && !ctx->immortal) {
+        if (a_sub_acq_rel(&ctx->refs, 1) != 1) /* [ctx.refs] every user's last touch comes before the free */
+            return;
+        weft_ctx *parent = ctx->parent;
+        leave_parent(ctx);
+        timer_disarm(&ctx->timer); /* one that is being taken just now finds no reference to take */
+        weft_chan_free(&ctx->done);
+        ctx = parent; /* a loop: a long chain must not eat the stack */
+    }
+}
+
+static void
+free_memory(weft_chan *done)
+{
+    free(container_of(done, struct weft_ctx, done));
+}
+
+/* ---- the end ---- */
+
+/** Mark one context as ended and hand its children over. False: it had ended. */
+static bool
+mark(weft_ctx *ctx, int err, int cause, struct link *children)
+{
+    spin_lock(&ctx->carried.lock);
+    bool first = ctx->carried.err == 0 && !ctx->never_ends;
+    if (first) {
+        ctx->cause = cause;
+        a_store_rel(&ctx->carried.err, err); /* [ctx.err] */
+    }
+    while (first && !link_empty(&ctx->children)) {
+        weft_ctx *child = container_of(ctx->children.next, struct weft_ctx, sibling);
+        link_remove(&child->sibling);
+        child->is_child = false;
+        if (try_ref(child))
+            link_add(children, &child->sibling);
+    }
+    spin_unlock(&ctx->carried.lock);
+    return first;
+}
+
+/** Mark ctx and all below; the ones that had not ended come back as a list, each with a reference. */
+static weft_ctx *
+mark_tree(weft_ctx *ctx, int err, int cause)
+{
+    weft_ctx *ended = NULL, **end = &ended;
+    struct link todo;
+    link_init(&todo);
+    weft_ctx_ref(ctx);
+    for (;;) {
+        if (mark(ctx, err, cause, &todo)) {
+            ctx->next_ended = NULL;
+            *end = ctx;
+            end = &ctx->next_ended;
+        } else {
+            weft_ctx_free(ctx);
+        }
+        if (link_empty(&todo))
+            return ended;
+        ctx = container_of(todo.next, struct weft_ctx, sibling);
+        link_remove(&ctx->sibling);
+    }
+}
+
+static bool
+has_carriers(weft_ctx *ctx)
+{
+    if (&ctx->carried == rt.root)
+        return true;
+    spin_lock(&ctx->carried.lock);
+    bool any = ctx->carried.n > 0; /* who comes later sees that it has ended */
+    spin_unlock(&ctx->carried.lock);
+    return any;
+}
+
+static void
+end_waits(weft_ctx *ended)
+{
+    bool any = false;
+    for (weft_ctx *c = ended; c && !any; c = c->next_ended)
+        any = has_carriers(c);
+    if (!any)
+        return;
+    carry_end_begin();
+    for (weft_ctx *c = ended; c; c = c->next_ended)
+        carry_end(&c->carried);
+    carry_end_finish();
+}
+
+static void
+end_tree(weft_ctx *ctx, int err, int cause)
+{
+    if (!(a_load_rlx(&rt.special) & SPECIAL_ENDED)) /* who cannot see the bit yet was there before the barrier */
+        a_or_seq(&rt.special, SPECIAL_ENDED);
+    weft_ctx *ended = mark_tree(ctx, err, cause);
+    end_waits(ended);
+    while (ended) {
+        weft_ctx *c = ended;
+        ended = c->next_ended;
+        if (c->timed)
+            timer_disarm(&c->timer);
+        wait_ready_all(chan_guarded_close(&c->done));
+        ctx_run_hooks(c);
+        weft_ctx_free(c);
+    }
+}
+
+void
+weft_ctx_cancel(weft_ctx *ctx, int cause)
+{
+    sched_point();
+    end_tree(ctx, -ECANCELED, cause ? cause : -ECANCELED);
+}
+
+/** The context on the path whose own deadline ctx has; with it all below end. */
+static weft_ctx *
+owner_of_deadline(weft_ctx *ctx)
+{
+    while (!ctx->timed && ctx->parent)
+        ctx = ctx->parent;
+    return ctx;
+}
+
+static void
+expire(struct carried *c)
+{
+    if (c->deadline != WEFT_NEVER && a_load_acq(&c->err) == 0 && c->deadline - WEFT_CLOCK_BASE <= sched_now()) /* [ctx.err] */
+        end_tree(owner_of_deadline(ctx_of(c)), -ETIMEDOUT, -ETIMEDOUT);
+}
+
+static bool
+timer_take(struct timer *t)
+{
+    return try_ref(container_of(t, struct weft_ctx, timer));
+}
+
+static void
+timer_fire(struct timer *t)
+{
+    weft_ctx *ctx = container_of(t, struct weft_ctx, timer);
+    end_tree(ctx, -ETIMEDOUT, -ETIMEDOUT);
+    weft_ctx_free(ctx);
+}
+
+static const struct timer_kind deadline_timer = {timer_take, timer_fire};
+
+/* ---- birth ---- */
+
+static void
+hold(struct carried *c)
+{
+    weft_ctx_ref(ctx_of(c));
+}
+
+static void
+let_go(struct carried *c)
+{
+    weft_ctx_free(ctx_of(c));
+}
+
+static void
+init(weft_ctx *ctx)
+{
+    ctx->carried = (struct carried){.deadline = WEFT_NEVER, .hold = hold, .let_go = let_go, .expire = expire};
+    link_init(&ctx->carried.carriers);
+    link_init(&ctx->carried.told);
+    link_init(&ctx->children);
+    link_init(&ctx->hooks);
+    ctx->refs = 1;
+    ctx->immortal = ctx->never_ends = ctx->timed = ctx->is_child = false;
+    ctx->parent = NULL;
+    ctx->key = NULL;
+    ctx->cause = 0;
+    ctx->timer = (struct timer){.kind = &deadline_timer};
+    chan_init_guarded(&ctx->done, free_memory);
+}
+
+/** Take up the parent's state: ended, or with a child more. */
+static void
+join_parent(weft_ctx *ctx, weft_ctx *parent)
+{
+    int err, cause;
+    spin_lock(&parent->carried.lock);
+    err = parent->carried.err;
+    cause = parent->cause;
+    if (!err) {
+        link_add(&parent->children, &ctx->sibling);
+        ctx->is_child = true;
+    }
+    spin_unlock(&parent->carried.lock);
+    if (err)
+        end_tree(ctx, err, cause);
+}
+
+weft_ctx *
+ctx_new(weft_ctx *parent, bool ends_with)
+{
+    weft_ctx *ctx;
+    if (!parent)
+        parent = weft_ctx_current();
+    if (posix_memalign((void **)&ctx, 64, sizeof *ctx) != 0)
+        return &out_of_memory;
+    init(ctx);
+    if (parent == &background)
+        return ctx;
+    ctx->parent = weft_ctx_ref(parent);
+    if (ends_with) {
+        ctx->carried.deadline = parent->carried.deadline;
+        join_parent(ctx, parent);
+    }
+    return ctx;
+}
+
+bool
+ctx_is_real(const weft_ctx *ctx)
+{
+    return ctx != &out_of_memory;
+}
+
+weft_ctx *
+weft_ctx_with_cancel(weft_ctx *parent)
+{
+    return ctx_new(parent, true);
+}
+
+weft_ctx *
+weft_ctx_without_cancel(weft_ctx *parent)
+{
+    return ctx_new(parent, false);
+}
+
+weft_ctx *
+weft_ctx_with_value(weft_ctx *parent, const void *key, void *value)
+{
+    weft_ctx *ctx = ctx_new(parent, true);
+    if (ctx_is_real(ctx)) {
+        ctx->key = key;
+        ctx->value = value;
+    }
+    return ctx;
+}
+
+weft_ctx *
+weft_ctx_with_deadline(weft_ctx *parent, weft_time deadline)
+{
+    weft_ctx *ctx = ctx_new(parent, true);
+    if (!ctx_is_real(ctx) || ctx->carried.err)
+        return ctx;
+    if (wait_check_deadline(deadline) != 0) {
+        weft_ctx_cancel(ctx, -EINVAL);
+    } else if (deadline <= 0 || deadline <= weft_now()) {
+        end_tree(ctx, -ETIMEDOUT, -ETIMEDOUT);
+    } else if (deadline < ctx->carried.deadline) {
+        ctx->carried.deadline = deadline; /* nobody else has it yet, but for the parent's end, which does not look */
+        ctx->timed = true;
+        /* In a plain thread without a runtime nobody needs be told in time: who asks looks at the clock. */
+        int err = worker_self() || a_load_acq(&rt.state) == RUN_ON ? timer_start(&ctx->timer, deadline - WEFT_CLOCK_BASE) : 0; /* [runtime.on] */
+        if (err) {
+            weft_ctx_cancel(ctx, -ENOMEM);
+        } else if (a_load_acq(&ctx->carried.err)) { /* [ctx.err] ended before it was armed */
+            timer_disarm(&ctx->timer);
+        }
+    }
+    return ctx;
+}
+
+weft_ctx *
+weft_ctx_with_timeout(weft_ctx *parent, weft_time d)
+{
+    return weft_ctx_with_deadline(parent, d <= 0 ? 0 : weft_in(d));
+}
+
+/* ---- asking ---- */
+
+weft_ctx *
+weft_ctx_background(void)
+{
+    return &background;
+}
+
+int
+weft_ctx_err(weft_ctx *ctx)
+{
+    if (ctx->carried.deadline != WEFT_NEVER)
+        expire(&ctx->carried);
+    return a_load_acq(&ctx->carried.err); /* [ctx.err] */
+}
+
+int
+weft_ctx_cause(weft_ctx *ctx)
+{
+    return weft_ctx_err(ctx) ? ctx->cause : 0;
+}
+
+weft_time
+weft_ctx_deadline(weft_ctx *ctx)
+{
+    return ctx->carried.deadline;
+}
+
+void *
+weft_ctx_value(weft_ctx *ctx, const void *key)
+{
+    for (; ctx; ctx = ctx->parent)
+        if (ctx->key == key && key)
+            return ctx->value;
+    return NULL;
+}
+
+weft_chan *
+weft_ctx_done(weft_ctx *ctx)
+{
+    return &ctx->done;
+}
+
+/* ---- the run's root, and the static contexts ---- */
+
+static struct carried *
+root_new(void)
+{
+    weft_ctx *root = ctx_new(&background, true);
+    return ctx_is_real(root) ? &root->carried : NULL;
+}
+
+static void
+root_end(struct carried *root, int cause)
+{
+    weft_ctx_cancel(ctx_of(root), cause);
+}
+
+static void
+root_free(struct carried *root)
+{
+    weft_ctx_free(ctx_of(root));
+}
+
+__attribute__((constructor)) static void
+hook(void)
+{
+    init(&background);
+    background.immortal = background.never_ends = true;
+    init(&out_of_memory);
+    out_of_memory.immortal = true;
+    out_of_memory.cause = -ENOMEM;
+    out_of_memory.carried.err = -ECANCELED;
+    chan_guarded_close(&out_of_memory.done);
+    rt.root_new = root_new;
+    rt.root_end = root_end;
+    rt.root_free = root_free;
+}

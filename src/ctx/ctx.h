@@ -1,0 +1,47 @@
+/* ctx.h: the context itself, for the files of this floor. See ctx.c. */
+#ifndef CTX_CTX_H
+#define CTX_CTX_H
+
+#include "chan/chan.h"
+#include "sched/carry.h"
+#include "sched/timer.h"
+
+#include <weft/ctx.h>
+
+struct weft_ctx {
+    struct carried carried; /* first; its lock guards what is marked so */
+    uint32_t refs;          /* atomic */
+    /* constant */
+    bool immortal;          /* static: not counted */
+    bool never_ends;        /* the background */
+    bool timed;             /* the deadline is its own, not its parent's */
+    weft_ctx *parent;       /* holds a reference; NULL: the background */
+    const void *key;
+    void *value;
+    /* the end */
+    int cause;              /* written before carried.err */
+    weft_ctx *next_ended;   /* of who ended it */
+    struct timer timer;     /* armed until the end or the deadline */
+    /* the parent's lock: */
+    bool is_child;          /* in the parent's list: it ends with it */
+    struct link sibling;    /* once out of that list: of who took it out */
+    /* lock: */
+    struct link children;
+    struct link hooks;      /* those that wait for the end */
+    weft_chan done;         /* closed at the end; the memory goes with its last reference */
+};
+
+static inline struct weft_ctx *
+ctx_of(struct carried *c)
+{
+    return (struct weft_ctx *)(void *)c;
+}
+
+/** A new context below parent; `ends_with` it or not. Never NULL. */
+weft_ctx *ctx_new(weft_ctx *parent, bool ends_with);
+/** True unless ctx is out of memory's static context. */
+bool ctx_is_real(const weft_ctx *ctx);
+/** hook.c: ctx has just ended: start its hooks. */
+void ctx_run_hooks(weft_ctx *ctx);
+
+#endif

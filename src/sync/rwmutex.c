@@ -1,0 +1,411 @@
+/* rwmutex.c: the readers-writer mutex.
+ *
+ * Idea        One word: the writer's id, or READ and the number of readers; and in its low bits WAITERS (a queue is not empty)
+ *             and WOKEN (a writer is on its way). Uncontended, each call is one CAS. WAITERS keeps new readers out. Phases take
+ *             turns: a writer that ends lets in all readers that wait, the last reader hands over to the first writer. Only from
+ *             writer to writer, with no reader waiting, is the mutex left free, so that a running task that writes again
+ *             needs no switch (as mutex.c); one that has waited HANDOFF_NS is handed it then too.
+ * Words       0 free   id written   READ | n * ONE read by n   each with WAITERS, WOKEN
+ * Invariants  R1 WAITERS is set whenever a queue is not empty, and changes only under the lock.
+ *             R2 Free with WAITERS has WOKEN: somebody is about to come who serves the queues when he leaves.
+ *             R3 While WAITERS is set without WOKEN, the last reader and the writer leave under the lock only.
+ * No touch    A fast release is one CAS, its last touch; a slow one ends by giving back the spinlock, and the next owner
+ *             passed through that lock or took the word after it, or is made ready after it.
+ * Locks       lock_ guards the queues.
+ * TSan        Writers release the mutex's address, acquired by all; readers release readers_, acquired by writers only: two
+ *             readers do not order each other. */
+#include "base/spinlock.h"
+#include "sched/hooks.h"
+#include "sched/park.h"
+#include "sched/runtime.h"
+#include "sync/self.h"
+
+#include <weft/rwmutex.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { WAITERS = 1, WOKEN = 2, READ = 4, ONE = 8 };
+#define HANDOFF_NS 1000000 /* as mutex.c */
+
+static struct waitq *
+readers(weft_rwmutex *m)
+{
+    return (struct waitq *)(void *)m->readers_;
+}
+
+static struct waitq *
+writers(weft_rwmutex *m)
+{
+    return (struct waitq *)(void *)m->writers_;
+}
+
+/** What the word says of the holders. */
+static uint64_t
+holders(uint64_t word)
+{
+    return word & ~(uint64_t)(WAITERS | WOKEN);
+}
+
+static bool
+is_written(uint64_t word)
+{
+    return holders(word) && !(word & READ);
+}
+
+/** Held by one reader, whose leaving is the end of a phase that somebody waits for. */
+static bool
+ends_phase(uint64_t word)
+{
+    return holders(word) == (ONE | READ) && word & WAITERS && !(word & WOKEN);
+}
+
+static uint64_t
+less_one_reader(uint64_t word)
+{
+    return holders(word) == (ONE | READ) ? word & (WAITERS | WOKEN) : word - ONE;
+}
+
+static uint64_t
+waiters_bit(weft_rwmutex *m)
+{
+    return readers(m)->head || writers(m)->head ? WAITERS : 0;
+}
+
+static void
+acquired_for_writing(weft_rwmutex *m)
+{
+    san_acquire(m);
+    san_acquire(m->readers_);
+}
+
+void
+weft_rwmutex_init(weft_rwmutex *m)
+{
+    *m = (weft_rwmutex)WEFT_RWMUTEX_INIT;
+}
+
+/* Leaving: who comes next. */
+
+/** Let in all readers that wait: claim them and count them. lock_ is held. */
+static struct waiter *
+claim_readers(weft_rwmutex *m, uint64_t *count)
+{
+    struct waiter *list = NULL;
+    waitq_claim_all(readers(m), &list);
+    *count = 0;
+    for (struct waiter *n = list; n; n = n->next)
+        ++*count;
+    return list;
+}
+
+/** The holder leaves, and R3 holds: set the word for who comes next. `handover`: the next writer gets it at once. lock_ is held.
+ *  Returns who is to be made ready. */
+static struct waiter *
+next_phase(weft_rwmutex *m, bool readers_first, bool handover)
+{
+    uint64_t count = 0;
+    struct waiter *next = readers_first ? claim_readers(m, &count) : NULL;
+    uint64_t word = count ? count * ONE | READ : 0;
+    if (!next && (next = waitq_claim(writers(m)))) {
+        next->next = NULL;
+        next->result = handover || sched_now() - (int64_t)next->amount >= HANDOFF_NS;
+        word = next->result ? (uint64_t)(uintptr_t)next->value : WOKEN;
+    }
+    if (!next && (next = claim_readers(m, &count)))
+        word = count * ONE | READ;
+    a_store_rel(&m->word_, word | waiters_bit(m)); /* [rwmutex.word] R3: nobody else changes it now */
+    return next;
+}
+
+/** A waiter has left, or could not wait: nobody may now be kept waiting by it. lock_ is held. Returns who is to be made ready. */
+static struct waiter *
+settle(weft_rwmutex *m)
+{
+    uint64_t word = a_load_rlx(&m->word_), count = 0; /* the CAS decides */
+    struct waiter *next = NULL;
+    if (!writers(m)->head && word & READ && !(word & WOKEN)) /* R3: it stays read until we have let the readers in */
+        next = claim_readers(m, &count);
+    if (count || (word & WAITERS && !waiters_bit(m)))
+        while (!a_cas_acq_rel(&m->word_, &word, (word + count * ONE) & ~(uint64_t)WAITERS)) /* [rwmutex.word] */
+            ;
+    return next;
+}
+
+static void
+leave(weft_rwmutex *m, struct waiter *me, struct waitq *q)
+{
+    spin_lock(&m->lock_);
+    if (me->linked)
+        waitq_unlink(q, me);
+    struct waiter *next = settle(m);
+    spin_unlock(&m->lock_);
+    wait_ready_all(next);
+}
+
+/** Open a wait and queue it. 0, or why there is no wait; then nobody is kept waiting. lock_ is held, and given back. */
+static int
+queue_and_unlock(weft_rwmutex *m, struct waiter *me, struct waitq *q, bool first, weft_time deadline, bool hold)
+{
+    struct waiter *next = NULL;
+    int err = 0;
+    if (hold)
+        wait_begin_hold(me, &m->lock_, q == readers(m) ? WAIT_RLOCK : WAIT_WLOCK, m);
+    else
+        err = wait_begin(me, &m->lock_, q == readers(m) ? WAIT_RLOCK : WAIT_WLOCK, m, deadline);
+    if (err)
+        next = settle(m);
+    else if (first)
+        waitq_push_front(q, me);
+    else
+        waitq_push(q, me);
+    spin_unlock(&m->lock_);
+    wait_ready_all(next);
+    return err;
+}
+
+/* Reading. */
+
+/** Count one more reader unless a writer has it or is waited for. */
+static bool
+try_read(weft_rwmutex *m)
+{
+    uint64_t word = a_load_rlx(&m->word_); /* the CAS decides */
+    while (!(word & WAITERS) && !is_written(word))
+        if (a_cas_acq(&m->word_, &word, (word | READ) + ONE)) { /* [rwmutex.word] */
+            san_acquire(m);
+            return true;
+        }
+    return false;
+}
+
+/** Count one more reader if no writer has it or waits; else see that WAITERS is set. lock_ is held. */
+static bool
+read_or_mark(weft_rwmutex *m)
+{
+    uint64_t word = a_load_rlx(&m->word_); /* the CAS decides */
+    for (;;) {
+        bool free = !is_written(word) && !writers(m)->head;
+        if (!free && word & WAITERS)
+            return false;
+        if (a_cas_acq(&m->word_, &word, free ? (word | READ) + ONE : word | WAITERS)) /* [rwmutex.word] */
+            return free;
+    }
+}
+
+static int
+rlock_slow(weft_rwmutex *m, weft_time deadline, bool hold)
+{
+    struct waiter me = {0};
+    spin_lock(&m->lock_);
+    if (read_or_mark(m)) {
+        spin_unlock(&m->lock_);
+        san_acquire(m);
+        return 0;
+    }
+    int err = queue_and_unlock(m, &me, readers(m), false, deadline, hold);
+    if (err)
+        return err;
+    err = wait_park(&me, hold ? WEFT_NEVER : deadline);
+    if (err)
+        leave(m, &me, readers(m));
+    else
+        san_acquire(m); /* who woke us has counted us */
+    return err;
+}
+
+static bool
+is_mine(weft_rwmutex *m, uint64_t id)
+{
+    return holders(a_load_rlx(&m->word_)) == id; /* equal only if we, or who handed over to us, wrote it */
+}
+
+int
+weft_rwmutex_try_rlock(weft_rwmutex *m)
+{
+    if (try_read(m))
+        return 0;
+    return is_mine(m, self_id()) ? -EDEADLK : -EAGAIN;
+}
+
+int
+weft_rwmutex_rlock_until(weft_rwmutex *m, weft_time deadline)
+{
+    int err = wait_enter(deadline);
+    if (err || try_read(m))
+        return err;
+    return is_mine(m, self_id()) ? -EDEADLK : rlock_slow(m, deadline, false);
+}
+
+int
+weft_rwmutex_rlock(weft_rwmutex *m)
+{
+    return weft_rwmutex_rlock_until(m, WEFT_NEVER);
+}
+
+static _Noreturn void
+die_of_relock(const char *call, weft_rwmutex *m)
+{
+    fprintf(stderr, "weft: %s: task '%s' holds rwmutex %p for writing already\n", call, weft_task_name(), (void *)m);
+    abort();
+}
+
+void
+weft_rwmutex_rhold(weft_rwmutex *m)
+{
+    if (try_read(m))
+        return;
+    if (is_mine(m, self_id()))
+        die_of_relock("weft_rwmutex_rhold", m);
+    (void)rlock_slow(m, WEFT_NEVER, true); /* a hold wait has no way to fail */
+}
+
+/** One reader less, and perhaps the last, whom somebody waits for. */
+static void
+runlock_slow(weft_rwmutex *m)
+{
+    struct waiter *next = NULL;
+    spin_lock(&m->lock_);
+    uint64_t word = a_load_acq(&m->word_); /* [rwmutex.word] what the other readers did comes before the next writer */
+    bool left = false;
+    while (!left && !ends_phase(word))
+        left = a_cas_acq_rel(&m->word_, &word, less_one_reader(word)); /* [rwmutex.word] */
+    if (!left)
+        next = next_phase(m, false, true);
+    spin_unlock(&m->lock_);
+    wait_ready_all(next);
+}
+
+int
+weft_rwmutex_runlock(weft_rwmutex *m)
+{
+    uint64_t word = a_load_rlx(&m->word_); /* the CAS decides */
+    san_release(m->readers_);
+    while (word & READ) {
+        if (ends_phase(word)) {
+            runlock_slow(m);
+            return 0;
+        }
+        if (a_cas_rel(&m->word_, &word, less_one_reader(word))) /* [rwmutex.word] */
+            return 0;
+    }
+    return -EPERM;
+}
+
+/* Writing. */
+
+static bool
+try_write(weft_rwmutex *m, uint64_t id)
+{
+    uint64_t word = a_load_rlx(&m->word_); /* the CAS decides */
+    while (!holders(word))
+        if (a_cas_acq(&m->word_, &word, word | id)) { /* [rwmutex.word] */
+            acquired_for_writing(m);
+            return true;
+        }
+    return false;
+}
+
+/** Take it if it is free; else see that WAITERS is set. `arrived`: the caller is the one that WOKEN stands for. lock_ is held. */
+static bool
+write_or_mark(weft_rwmutex *m, uint64_t id, bool arrived)
+{
+    uint64_t word = a_load_rlx(&m->word_); /* the CAS decides */
+    for (;;) {
+        uint64_t wanted = holders(word) ? word | WAITERS : word | id;
+        if (arrived)
+            wanted &= ~(uint64_t)WOKEN;
+        if (a_cas_acq(&m->word_, &word, wanted)) /* [rwmutex.word] */
+            return !holders(word);
+    }
+}
+
+/** Queue up and wait, again and again, until it is ours. */
+static int
+lock_slow(weft_rwmutex *m, uint64_t id, weft_time deadline, bool hold)
+{
+    int64_t since = 0;
+    for (;;) {
+        bool arrived = since != 0;
+        spin_lock(&m->lock_);
+        if (write_or_mark(m, id, arrived)) {
+            spin_unlock(&m->lock_);
+            break;
+        }
+        since = arrived ? since : sched_now();
+        struct waiter me = {.amount = (uint64_t)since, .value = (void *)(uintptr_t)id};
+        int err = queue_and_unlock(m, &me, writers(m), arrived, deadline, hold); /* who lost a race keeps its place */
+        if (err)
+            return err;
+        err = wait_park(&me, hold ? WEFT_NEVER : deadline);
+        if (err) {
+            leave(m, &me, writers(m));
+            return err;
+        }
+        if (me.result) /* handed over */
+            break;
+    }
+    acquired_for_writing(m);
+    return 0;
+}
+
+int
+weft_rwmutex_try_lock(weft_rwmutex *m)
+{
+    uint64_t id = self_id();
+    if (try_write(m, id))
+        return 0;
+    return is_mine(m, id) ? -EDEADLK : -EAGAIN;
+}
+
+int
+weft_rwmutex_lock_until(weft_rwmutex *m, weft_time deadline)
+{
+    uint64_t id = self_id();
+    int err = wait_enter(deadline);
+    if (err || try_write(m, id))
+        return err;
+    return is_mine(m, id) ? -EDEADLK : lock_slow(m, id, deadline, false);
+}
+
+int
+weft_rwmutex_lock(weft_rwmutex *m)
+{
+    return weft_rwmutex_lock_until(m, WEFT_NEVER);
+}
+
+void
+weft_rwmutex_hold(weft_rwmutex *m)
+{
+    uint64_t id = self_id();
+    if (try_write(m, id))
+        return;
+    if (is_mine(m, id))
+        die_of_relock("weft_rwmutex_hold", m);
+    (void)lock_slow(m, id, WEFT_NEVER, true); /* a hold wait has no way to fail */
+}
+
+static void
+unlock_slow(weft_rwmutex *m)
+{
+    spin_lock(&m->lock_);
+    struct waiter *next = next_phase(m, true, false);
+    spin_unlock(&m->lock_);
+    wait_ready_all(next);
+}
+
+int
+weft_rwmutex_unlock(weft_rwmutex *m)
+{
+    uint64_t word = self_id();
+    if (!is_mine(m, word))
+        return -EPERM;
+    san_release(m);
+    while (!a_cas_rel(&m->word_, &word, word & (WAITERS | WOKEN))) /* [rwmutex.word] */
+        if (word & WAITERS && !(word & WOKEN)) {
+            unlock_slow(m);
+            break;
+        }
+    return 0;
+}
