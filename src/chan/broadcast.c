@@ -13,6 +13,7 @@
 #include "base/spinlock.h"
 #include "chan/block.h"
 #include "chan/chan.h"
+#include "sched/hooks.h"
 #include "sched/runtime.h"
 
 #include <weft/broadcast.h>
@@ -177,6 +178,7 @@ claim_all(struct waitq *q, int result)
 weft_receiver *
 weft_broadcast_join(weft_broadcast *b)
 {
+    sched_point();
     weft_receiver *r = malloc(sizeof *r);
     if (!r)
         return NULL;
@@ -193,6 +195,7 @@ weft_broadcast_leave(weft_receiver *r)
 {
     if (!r)
         return;
+    sched_point();
     weft_broadcast *b = r->of;
     struct block *gone = NULL;
     lock(b);
@@ -342,6 +345,7 @@ weft_broadcast_send(weft_broadcast *b, const void *value)
 int
 weft_broadcast_try_send(weft_broadcast *b, const void *value)
 {
+    sched_point();
     struct block *block;
     int err = make_block(b, value, &block);
     if (err)
@@ -445,6 +449,7 @@ weft_broadcast_recv(weft_receiver *r, void *out)
 ssize_t
 weft_broadcast_try_recv(weft_receiver *r, void *out)
 {
+    sched_point();
     weft_broadcast *b = r->of;
     lock(b);
     ssize_t lost = recv_locked(r, out);
@@ -458,6 +463,7 @@ weft_broadcast_try_recv(weft_receiver *r, void *out)
 int
 weft_broadcast_close(weft_broadcast *b)
 {
+    sched_point();
     lock(b);
     if (b->closed) {
         unlock(b);

@@ -217,6 +217,16 @@ pass_block_on(weft_chan *c)
     return sender->parker;
 }
 
+void
+chan_pass_on(weft_chan *c)
+{
+    spin_lock(&c->lock);
+    struct parker *p = pass_block_on(c);
+    spin_unlock(&c->lock);
+    if (p)
+        wait_ready(p);
+}
+
 /** The value is in a block, and the channel has become full. The lock is held and given back. */
 static __attribute__((noinline, cold)) int
 large_full_and_unlock(weft_chan *c, uint32_t block, const void *value)

@@ -173,6 +173,9 @@ void chan_close_and_unlock(weft_chan *c);
 /** A block is free again: let the sender that waits longest try again. The lock is held and given back. */
 void chan_give_back_and_unlock(weft_chan *c, uint32_t block);
 
+/** A select that was woken for a free block (its waiter's result is -EAGAIN) has run another case: let another sender try. */
+void chan_pass_on(weft_chan *c);
+
 /** A signal channel that lies in a larger object: nobody sends, only chan_guarded_close() closes. Born with one reference. */
 void chan_init_guarded(weft_chan *c, void (*destroy)(weft_chan *c));
 /** Close it. Returns the claimed waiters, for wait_ready_all(). */

@@ -6,6 +6,7 @@
 #include "chan/chan.h"
 
 #include "base/spinlock.h"
+#include "sched/hooks.h"
 
 #include <errno.h>
 
@@ -86,6 +87,7 @@ drop_one(weft_chan *c)
 size_t
 weft_chan_drain(weft_chan *c)
 {
+    sched_point();
     size_t most = weft_chan_len(c), n = 0; /* senders that move up meanwhile could keep us here for ever */
     while (n < most && drop_one(c))
         n++;

@@ -8,6 +8,7 @@
 #include "base/spinlock.h"
 #include "chan/block.h"
 #include "chan/chan.h"
+#include "sched/hooks.h"
 #include "sched/runtime.h"
 
 #include <weft/watch.h>
@@ -112,6 +113,7 @@ weft_watch_set(weft_watch *w, const void *value)
 {
     struct block *fresh = NULL, *old;
     size_t size = w->elem_size;
+    sched_point();
     if (is_large(w) && !(fresh = block_new(value, size)))
         return -ENOMEM;
     lock(w);
@@ -155,6 +157,7 @@ take_and_unlock(weft_watch *w, void *out, uint64_t *version)
 int
 weft_watch_get(weft_watch *w, void *out, uint64_t *version)
 {
+    sched_point();
     lock(w);
     if (w->version == 0) {
         unlock(w);
@@ -181,6 +184,7 @@ take_newer(weft_watch *w, void *out, uint64_t *version)
 int
 weft_watch_try_wait(weft_watch *w, void *out, uint64_t *version)
 {
+    sched_point();
     lock(w);
     int err = take_newer(w, out, version);
     if (err == -EAGAIN)
@@ -225,6 +229,7 @@ weft_watch_wait(weft_watch *w, void *out, uint64_t *version)
 int
 weft_watch_close(weft_watch *w)
 {
+    sched_point();
     lock(w);
     if (w->closed) {
         unlock(w);

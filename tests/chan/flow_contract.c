@@ -586,6 +586,58 @@ figures(void *arg)
 
 static void the_books_balance(void **state) { (void)state; in_run(figures, NULL); }
 
+/* ---- a block for a large value that nobody needs ---- */
+
+struct chooser {
+    weft_chan *large, *other;
+    int chosen;
+};
+
+static int
+chooses(void *arg)
+{
+    struct chooser *p = arg;
+    struct big v = {.value = 1};
+    int got;
+    weft_case c[] = {WEFT_RECV(p->other, &got), WEFT_SEND(p->large, &v)};
+    p->chosen = weft_select_with(c, 2, WEFT_NEVER, WEFT_SELECT_ORDERED);
+    return 0;
+}
+
+static int
+sends_large(void *arg)
+{
+    struct big v = {.value = 2};
+    return weft_chan_send(arg, &v);
+}
+
+/** A select is woken because there is room for its large value, and then takes another case: the next sender must learn of the room. */
+static int
+passes_on(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 100; i++) {
+        weft_wg g = WEFT_WG_INIT;
+        struct chooser p = {weft_chan_new(sizeof(struct big), 1), weft_chan_new(sizeof(int), 1), -1};
+        CHECK_INT(send_long(p.large, 0), ==, 0);
+        CHECK_INT(weft_wg_go(&g, chooses, &p), ==, 0);
+        until_waiting(p.large, 1, 0);
+        CHECK_INT(weft_wg_go(&g, sends_large, p.large), ==, 0);
+        until_waiting(p.large, 2, 0);
+        CHECK_INT(weft_chan_recv(p.large, NULL), ==, 0);
+        CHECK_INT(weft_chan_send(p.other, &i), ==, 0);
+        weft_yield();
+        CHECK_INT(weft_chan_recv(p.large, NULL), ==, 0); /* one of the two sent */
+        weft_chan_try_recv(p.large, NULL);               /* most often the one that waited */
+        CHECK_INT(weft_wg_wait(&g), ==, 0);
+        weft_chan_free(p.large);
+        weft_chan_free(p.other);
+    }
+    return 0;
+}
+
+static void a_select_passes_the_room_on(void **state) { (void)state; in_run(passes_on, NULL); }
+
 int
 main(void)
 {
@@ -594,6 +646,6 @@ main(void)
         cmocka_unit_test(batches_of_every_size), cmocka_unit_test(overflow_policies),
         cmocka_unit_test(overflow_from_a_plain_thread), cmocka_unit_test(the_last_producer_closes),
         cmocka_unit_test(the_last_consumer_fails_producers), cmocka_unit_test(drain_drops_what_is_buffered),
-        cmocka_unit_test(the_books_balance)};
+        cmocka_unit_test(the_books_balance), cmocka_unit_test(a_select_passes_the_room_on)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
