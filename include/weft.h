@@ -4,6 +4,7 @@
 
 #include <weft/base.h>
 #include <weft/barrier.h>
+#include <weft/broadcast.h>
 #include <weft/chan.h>
 #include <weft/cond.h>
 #include <weft/ctx.h>
@@ -21,6 +22,7 @@
 #include <weft/sim.h>
 #include <weft/task.h>
 #include <weft/time.h>
+#include <weft/watch.h>
 #include <weft/wg.h>
 
 #endif

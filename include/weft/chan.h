@@ -82,14 +82,16 @@ WEFT_API void weft_chan_free(weft_chan *c);
 /** Send a copy of *value.
  *  value    elem_size bytes; still the caller's unless 0 is returned
  *  Returns  0 | -EPIPE closed (before or during the wait) | -ENOBUFS full, and `.overflow` is to reject | -ECANCELED
- *  Waits    while the channel is open, full (or a rendezvous) and nobody receives, if `.overflow` is to block. With DROP_OLDEST
- *           and values over 256 bytes also for the moment in which others copy in or out of every place.
- *           Wakes the receiver that waited longest.
+ *  Waits    while the channel is open, full (or a rendezvous) and nobody receives, if `.overflow` is to block. Else only with values over
+ *           256 bytes, for the moment in which others copy in or out of every place. Wakes the receiver that
+ *           waited longest.
  *  Cost     one lock; no allocation, no syscall while workers are busy */
 WEFT_API int weft_chan_send(weft_chan *c, const void *value);
 
 /** weft_chan_send(), but -EAGAIN instead of waiting, and instead of -ENOBUFS. Returns, Waits: never waits.
- *  Cost     on a full channel no lock */
+ *  Large    values (over 256 bytes) are copied outside the lock: a place is full from before the copy in until after the copy
+ *           out, but has a value to receive only between the two. So try_ forms may say -EAGAIN on both sides then.
+ *  Cost     on a full channel no lock (large values: one) */
 WEFT_API int weft_chan_try_send(weft_chan *c, const void *value);
 
 /** weft_chan_send() until a deadline: also -ETIMEDOUT, -EINVAL. Returns, Waits: as there. */

@@ -10,6 +10,7 @@
 #include "chan/chan.h"
 
 #include "base/spinlock.h"
+#include "sched/hooks.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -216,6 +217,7 @@ recv_now(weft_chan *c, void *out, size_t n)
 ssize_t
 weft_chan_try_send_n(weft_chan *c, const void *values, size_t n)
 {
+    sched_point();
     if (n && chan_looks_full(c))
         return -EAGAIN;
     ssize_t k = send_now(c, values, smaller(n, SSIZE_MAX));
@@ -248,6 +250,7 @@ weft_chan_send_n(weft_chan *c, const void *values, size_t n)
 ssize_t
 weft_chan_try_recv_n(weft_chan *c, void *out, size_t n)
 {
+    sched_point();
     return n && chan_looks_empty(c) ? -EAGAIN : recv_now(c, out, smaller(n, SSIZE_MAX));
 }
 

@@ -43,7 +43,7 @@ lay_out(struct layout *l, size_t elem_size, const weft_chan_options *o)
     bool large = elem_size > CHAN_INLINE_MAX && o->capacity > 0;
     if (large && o->capacity > UINT32_MAX / 2)
         return false;
-    l->blocks = o->capacity + (large && o->overflow == WEFT_OVERFLOW_DROP_OLDEST ? 2 : 0);
+    l->blocks = o->capacity + (large && o->overflow != WEFT_OVERFLOW_BLOCK ? 2 : 0);
     if (__builtin_mul_overflow(elem_size, l->blocks, &bytes) || bytes > PTRDIFF_MAX / 2)
         return false;
     l->buffer = (sizeof(weft_chan) + 63) / 64 * 64;
@@ -86,8 +86,8 @@ weft_chan_new_with(size_t elem_size, const weft_chan_options *options)
             c->unused[i] = c->n_unused - 1 - i;
     }
     c->simple = c->cap && (elem_size == 8 || elem_size == 4);
-    /* A large value waits until a block is free, were it only for as long as another copies. */
-    c->never_waits = o->overflow != WEFT_OVERFLOW_BLOCK && !(chan_is_large(c) && o->overflow == WEFT_OVERFLOW_DROP_OLDEST);
+    /* A large value is written to its block before it takes the place of the oldest. */
+    c->refuses = o->overflow != WEFT_OVERFLOW_BLOCK && !(chan_is_large(c) && o->overflow == WEFT_OVERFLOW_DROP_OLDEST);
     return c;
 }
 
@@ -205,13 +205,42 @@ chan_give_back_and_unlock(weft_chan *c, uint32_t block)
         wait_ready(p);
 }
 
-/** Queue a block in the place of the oldest, which is dropped. The lock is held and given back. */
-static __attribute__((noinline, cold)) int
-large_replace_and_unlock(weft_chan *c, uint32_t block)
+/** A block is free and the caller has no use for it, though it may have been woken for it: claim the sender that waits longest, to
+ *  try again. The lock is held. NULL: nobody. */
+static struct parker *
+pass_block_on(weft_chan *c)
 {
-    uint32_t oldest = c->order[chan_take_head(c)];
+    struct waiter *sender = chan_is_large(c) && chan_has_room(c) ? waitq_claim(&c->senders) : NULL;
+    if (!sender)
+        return NULL;
+    sender->result = -EAGAIN;
+    return sender->parker;
+}
+
+void
+chan_pass_on(weft_chan *c)
+{
+    spin_lock(&c->lock);
+    struct parker *p = pass_block_on(c);
+    spin_unlock(&c->lock);
+    if (p)
+        wait_ready(p);
+}
+
+/** The value is in a block, and the channel has become full. The lock is held and given back. */
+static __attribute__((noinline, cold)) int
+large_full_and_unlock(weft_chan *c, uint32_t block, const void *value)
+{
+    if (c->refuses) {
+        int err = chan_overflow(c, value);
+        spin_lock(&c->lock);
+        chan_give_back_and_unlock(c, block);
+        return err;
+    }
+    size_t at = chan_turn(c);
+    uint32_t oldest = c->order[at];
     san_acquire(chan_slot(c, oldest));
-    c->order[chan_add_tail(c)] = block;
+    c->order[at] = block;
     san_release(chan_slot(c, block));
     c->dropped_taken++;
     weft_chan_ref(c); /* whoever receives the new value may give the channel up at once */
@@ -240,7 +269,7 @@ large_send_and_unlock(weft_chan *c, const void *value)
     struct waiter *receiver = waitq_claim(&c->receivers);
     if (!receiver) {
         if (c->count == c->cap)
-            return large_replace_and_unlock(c, block);
+            return large_full_and_unlock(c, block, value);
         c->order[chan_add_tail(c)] = block;
         san_release(chan_slot(c, block));
         spin_unlock(&c->lock);
@@ -294,18 +323,21 @@ chan_send_locked(weft_chan *c, const void *value)
     }
     struct waiter *receiver = c->receivers.head ? waitq_claim(&c->receivers) : NULL;
     if (receiver) {
-        /* A sender that was woken for a free block and then needs none passes the wake on. */
-        struct waiter *next = chan_is_large(c) && chan_has_room(c) ? waitq_claim(&c->senders) : NULL;
-        struct parker *p = next ? next->parker : NULL;
-        if (next)
-            next->result = -EAGAIN;
+        struct parker *p = pass_block_on(c);
         hand_over_and_unlock(c, receiver, value);
         if (p)
             wait_ready(p);
         return 0;
     }
+    if (c->refuses && c->count == c->cap) {
+        struct parker *p = pass_block_on(c);
+        int err = chan_overflow(c, value);
+        if (p)
+            wait_ready(p);
+        return err;
+    }
     if (!chan_has_room(c))
-        return c->never_waits ? chan_overflow(c, value) : -EAGAIN;
+        return -EAGAIN;
     if (chan_is_large(c))
         return large_send_and_unlock(c, value);
     put(c, value);

@@ -4,13 +4,14 @@
  *             while it is full. A closed channel never opens again.
  * Large       values (over INLINE_MAX bytes) are not copied under the lock. The buffer then holds block numbers: a sender
  *             takes a free block, copies outside the lock, and queues its number, unless the channel was closed meanwhile.
- *             Who drops the oldest has two blocks more than places: the new value is written before the old one goes.
+ *             Where a full channel drops or rejects, there are two blocks more than places: whether it is full is
+ *             decided when the value is queued, by the count alone. While all blocks are being copied a send waits.
  * Figures     What went through the buffer is laps * cap + head; only what did not is counted one by one. So the figures of
  *             weft_chan_stats cost nothing while values flow.
  * Without     the lock a try_ form may see that it would wait. With a buffer: it is empty (full); without one: nobody waits on
  *             the other side. Each is one word, read before `closed`; a closed channel never opens, so one that is open
  *             afterwards was open at that instant. [chan.empty]: who reads the count that a receive after the close left
- *             behind sees the close.
+ *             behind sees the close. So the count may not pass through a value that would be a lie to who looks just then.
  * Locks       c->lock. Several are taken in the order of their addresses (select.c). A claimed waiter's memory is ours
  *             without it, until wait_ready(). */
 #ifndef CHAN_CHAN_H
@@ -49,7 +50,7 @@ struct weft_chan {
     uint32_t *unused; /* stack of free block numbers */
     uint32_t n_unused;
     uint8_t overflow; /* enum weft_overflow */
-    bool never_waits; /* no send waits: it is always ready */
+    bool refuses;     /* a send that finds it full does not go on to the buffer but to chan_overflow() */
     bool simple;      /* values of 8 or 4 bytes in a buffer */
     void (*drop)(void *elem, void *user);
     void *user;
@@ -86,9 +87,10 @@ chan_slot(const weft_chan *c, size_t i)
     return c->buffer + i * c->elem_size;
 }
 
-/** Take the place of the oldest. The lock is held, there is one. */
+/** The ring is full: the place of the oldest becomes that of the newest. The lock is held. The count does not change, not even
+ *  for a moment: others may look at it. */
 static inline size_t
-chan_take_head(weft_chan *c)
+chan_turn(weft_chan *c)
 {
     size_t at = c->head;
     if (at + 1 == c->cap) {
@@ -97,6 +99,14 @@ chan_take_head(weft_chan *c)
     } else {
         c->head = at + 1;
     }
+    return at;
+}
+
+/** Take the place of the oldest. The lock is held, there is one. */
+static inline size_t
+chan_take_head(weft_chan *c)
+{
+    size_t at = chan_turn(c);
     a_store_rel(&c->count, c->count - 1); /* [chan.empty] */
     return at;
 }
@@ -122,7 +132,7 @@ chan_has_room(const weft_chan *c)
 static inline bool
 chan_send_ready(const weft_chan *c)
 {
-    return a_load_rlx(&c->closed) || c->receivers.head || c->never_waits || chan_has_room(c);
+    return a_load_rlx(&c->closed) || c->receivers.head || chan_has_room(c) || (c->refuses && c->count == c->cap);
 }
 
 static inline bool
@@ -156,12 +166,15 @@ chan_looks_full(const weft_chan *c)
 int chan_send_locked(weft_chan *c, const void *value);
 int chan_recv_locked(weft_chan *c, void *out);
 
-/** No place is free and the channel's policy is another than to wait. As chan_send_locked(). */
+/** The channel is full and `refuses`. As chan_send_locked(), but never -EAGAIN. */
 int chan_overflow(weft_chan *c, const void *value);
 /** Close. The lock is held, the channel open; the lock is given back. */
 void chan_close_and_unlock(weft_chan *c);
 /** A block is free again: let the sender that waits longest try again. The lock is held and given back. */
 void chan_give_back_and_unlock(weft_chan *c, uint32_t block);
+
+/** A select that was woken for a free block (its waiter's result is -EAGAIN) has run another case: let another sender try. */
+void chan_pass_on(weft_chan *c);
 
 /** A signal channel that lies in a larger object: nobody sends, only chan_guarded_close() closes. Born with one reference. */
 void chan_init_guarded(weft_chan *c, void (*destroy)(weft_chan *c));

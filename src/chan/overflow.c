@@ -6,6 +6,7 @@
 #include "chan/chan.h"
 
 #include "base/spinlock.h"
+#include "sched/hooks.h"
 
 #include <errno.h>
 
@@ -32,10 +33,9 @@ replace_oldest_and_unlock(weft_chan *c, const void *value)
     char oldest[CHAN_INLINE_MAX] __attribute__((aligned(16)));
     void (*drop)(void *, void *) = c->drop;
     void *user = c->user;
-    char *at = chan_slot(c, chan_take_head(c));
+    char *at = chan_slot(c, chan_turn(c));
     san_acquire(at);
     chan_copy(oldest, at, c->elem_size);
-    at = chan_slot(c, chan_add_tail(c));
     chan_copy(at, value, c->elem_size);
     san_release(at);
     c->dropped_taken++;
@@ -87,6 +87,7 @@ drop_one(weft_chan *c)
 size_t
 weft_chan_drain(weft_chan *c)
 {
+    sched_point();
     size_t most = weft_chan_len(c), n = 0; /* senders that move up meanwhile could keep us here for ever */
     while (n < most && drop_one(c))
         n++;

@@ -7,6 +7,7 @@
 #include "chan/chan.h"
 
 #include "base/spinlock.h"
+#include "sched/hooks.h"
 
 #include <errno.h>
 
@@ -15,6 +16,7 @@ static int
 add(weft_chan *c, uint32_t *count, int n)
 {
     int err = 0;
+    sched_point();
     spin_lock(&c->lock);
     if (c->closed)
         err = c->closed & CHAN_GUARDED ? -EPERM : -EPIPE;
@@ -33,6 +35,7 @@ static int
 leave(weft_chan *c, uint32_t *count, bool *last)
 {
     *last = false;
+    sched_point();
     spin_lock(&c->lock);
     if (*count == 0) {
         spin_unlock(&c->lock);

@@ -36,6 +36,7 @@ struct select {
     uint32_t *big_order;
     weft_chan **locks;      /* the channels, each once, by address; made when needed */
     size_t n_locks;
+    ssize_t woken_for;      /* the case for whose sake a sender may have been left asleep; -1: none */
     struct waiter *entries; /* one a case */
     void *memory;
 };
@@ -279,6 +280,15 @@ explain(struct select *s, int err)
     return s->after;
 }
 
+/** Case k, or none, has run. Was the wait ended before by a room that we have not taken? Then it is for another. */
+static void
+pass_wake_on(struct select *s, ssize_t k)
+{
+    if (s->woken_for >= 0 && s->woken_for != k)
+        chan_pass_on(s->cases[s->woken_for].object);
+    s->woken_for = -1;
+}
+
 /** All locks are held. Wait until a case has run, or -EAGAIN: look again. */
 static ssize_t
 wait_for_case(struct select *s)
@@ -300,8 +310,11 @@ wait_for_case(struct select *s)
     if (err)
         return explain(s, err);
     weft_case *c = &s->cases[k];
-    if (s->entries[k].result == -EAGAIN) /* a large value's turn: there is room now */
+    if (s->entries[k].result == -EAGAIN) { /* a large value's turn: there is room now */
+        pass_wake_on(s, -1);
+        s->woken_for = k;
         return -EAGAIN;
+    }
     c->err = c->kind == WEFT_CASE_DONE ? weft_ctx_err(c->object) : s->entries[k].result;
     return k;
 }
@@ -358,6 +371,7 @@ prepare(struct select *s, weft_case *cases, size_t n, weft_time deadline, bool o
     s->has_done = false;
     s->deadline = deadline;
     s->after = -1;
+    s->woken_for = -1;
     int err = examine(s);
     if (!err)
         err = make_room(s);
@@ -383,6 +397,7 @@ choose(struct select *s)
         if (k == -EAGAIN)
             k = wait_for_case(s);
     } while (k == -EAGAIN);
+    pass_wake_on(s, k);
     return k;
 }
 

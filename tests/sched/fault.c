@@ -124,6 +124,41 @@ channels(void *arg)
 }
 
 static int
+broadcasts(void *arg)
+{
+    (void)arg;
+    char v[1000] = {0};
+    weft_broadcast *b = weft_broadcast_new_with(sizeof v, &(weft_broadcast_options){.capacity = 2, .slow = WEFT_SLOW_WAIT});
+    weft_receiver *r = b ? weft_broadcast_join(b) : NULL;
+    weft_watch *w = weft_watch_new(sizeof v, v);
+    uint64_t seen = 0;
+    int err = b && r && w ? 0 : -ENOMEM;
+    if (!err) {
+        int sent = weft_broadcast_send(b, v);
+        CHECK(sent == 0 || sent == -ENOMEM);
+        CHECK_INT(weft_broadcast_try_recv(r, v), ==, sent ? -EAGAIN : 0);
+        CHECK(known((int)weft_broadcast_recv_until(r, v, weft_in(100 * WEFT_US))));
+        int set = weft_watch_set(w, v);
+        CHECK(set == 0 || set == -ENOMEM);
+        CHECK_INT(weft_watch_wait(w, v, &seen), ==, 0);
+        CHECK_INT(seen, ==, set ? 1 : 2); /* a set that failed changed nothing */
+        CHECK(known(weft_watch_wait_until(w, v, &seen, weft_in(100 * WEFT_US))));
+    }
+    weft_watch_free(w);
+    weft_broadcast_leave(r);
+    weft_broadcast_free(b);
+    weft_chan *c = weft_chan_new_with(sizeof v, &(weft_chan_options){.capacity = 1, .overflow = WEFT_OVERFLOW_DROP_OLDEST, .name = "fault"});
+    if (!c)
+        return -ENOMEM;
+    CHECK_INT(weft_chan_send(c, v), ==, 0);
+    CHECK_INT(weft_chan_send(c, v), ==, 0); /* policies, batches and drain need no memory */
+    CHECK_INT(weft_chan_recv_n(c, v, 1), ==, 1);
+    CHECK_INT(weft_chan_drain(c), ==, 0);
+    weft_chan_free(c);
+    return err;
+}
+
+static int
 descriptors(void *arg)
 {
     int fds[2];
@@ -184,13 +219,14 @@ all_failures(weft_fn fn)
 
 static void spawn_paths(void **state) { (void)state; all_failures(spawns); }
 static void channel_paths(void **state) { (void)state; all_failures(channels); }
+static void broadcast_paths(void **state) { (void)state; all_failures(broadcasts); }
 static void descriptor_paths(void **state) { (void)state; all_failures(descriptors); }
 static void pool_paths(void **state) { (void)state; all_failures(pools); }
 
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(spawn_paths), cmocka_unit_test(channel_paths), cmocka_unit_test(descriptor_paths),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(spawn_paths), cmocka_unit_test(channel_paths), cmocka_unit_test(broadcast_paths), cmocka_unit_test(descriptor_paths),
         cmocka_unit_test(pool_paths)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
