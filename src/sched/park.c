@@ -252,11 +252,13 @@ park_task(struct waiter *n, weft_time deadline)
 {
     struct task *self = task_of(n->parker);
     if (deadline == WEFT_NEVER) {
+        fine_point();
         sched_park(self);
         return;
     }
     self->timer.epoch = (uint32_t)epoch_of(n->token);
     timer_arm(&worker_self()->timers, &self->timer, deadline - WEFT_CLOCK_BASE);
+    fine_point();
     sched_park(self);
     timer_disarm(&self->timer);
 }

@@ -14,6 +14,7 @@
  * Not here    which candidate (strategy.c), how many schedules (sim.c). */
 #include "sim/world.h"
 
+#include "base/spinlock.h"
 #include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/timer.h"
@@ -409,6 +410,19 @@ next_of(uint32_t id, enum sim_why why)
     return run_next(next);
 }
 
+/** A wait takes room in the heap of timers when it begins and fills it when it parks: there may be a task in between for each actor. */
+static bool
+reserve_timers(void)
+{
+    struct timers *ts = timers();
+    if (ts->heap.cap - ts->heap.n > world.n_actors)
+        return true;
+    spin_lock(&ts->lock);
+    bool ok = heap_reserve_n(&ts->heap, 2 * (size_t)world.n_actors);
+    spin_unlock(&ts->lock);
+    return ok;
+}
+
 static struct task *
 hook_next(struct task *t, enum sim_why why)
 {
@@ -417,6 +431,8 @@ hook_next(struct task *t, enum sim_why why)
     enter();
     san_release(&rt); /* what a task did happened before weft_sim_run() returns, even if it never goes on */
     struct actor *self = actor_of(t);
+    if (!reserve_timers())
+        world.no_memory = world.stopped = true;
     struct task *next = self ? next_of(id_of(self), why) : NULL;
     leave();
     return next;
