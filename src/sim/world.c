@@ -269,6 +269,7 @@ candidates(uint32_t self, bool all)
     return n;
 }
 
+/** Nobody can run: the one that waits for that. 0: nobody does. */
 static uint32_t
 settler(void)
 {
@@ -276,20 +277,6 @@ settler(void)
         if (world.actors[i].state == SETTLING)
             return i;
     return 0;
-}
-
-/** Nobody can run: let the one that waits for that go on, or time pass. False: there is neither. */
-static bool
-stir(void)
-{
-    uint32_t id = settler();
-    if (id)
-        make_ready(&world.actors[id]);
-    else if (clock_armed())
-        clock_advance();
-    else
-        return false;
-    return true;
 }
 
 /** One of world.ids. */
@@ -311,10 +298,13 @@ pick(uint32_t self)
         uint32_t n = candidates(self, false);
         if (n == 0 && world.n_ready)
             n = candidates(0, true); /* all of them have just yielded */
+        if (n == 0 && (n = settler()))
+            return n; /* at once: no time may pass before */
         if (n == 0) {
-            if (stir())
-                continue;
-            return 0;
+            if (!clock_armed())
+                return 0;
+            clock_advance();
+            continue;
         }
         bool clock = world.rules.clock_races && world.phase != AFTERMATH && clock_armed();
         if (clock)
