@@ -59,11 +59,9 @@ grow(void *array, size_t cap, size_t size)
     return p != NULL;
 }
 
-COLD bool
-heap_reserve(struct heap4 *h)
+static bool
+enlarge(struct heap4 *h)
 {
-    if (h->n < h->cap)
-        return true;
     size_t cap = h->cap ? h->cap * 2 : FIRST_CAP;
     if (cap >= UINT32_MAX || !grow(&h->at, cap, sizeof *h->at) || !grow(&h->pos, cap + 1, sizeof *h->pos) ||
         !grow(&h->item, cap + 1, sizeof *h->item))
@@ -73,6 +71,21 @@ heap_reserve(struct heap4 *h)
         h->free = (uint32_t)slot;
     }
     h->cap = cap;
+    return true;
+}
+
+COLD bool
+heap_reserve(struct heap4 *h)
+{
+    return h->n < h->cap || enlarge(h);
+}
+
+bool
+heap_reserve_n(struct heap4 *h, size_t n)
+{
+    while (h->cap - h->n < n)
+        if (!enlarge(h))
+            return false;
     return true;
 }
 

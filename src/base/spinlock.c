@@ -27,7 +27,8 @@ spin_lock_slow(uint32_t *lock)
         } else {
             os_clock_nap(NAP_NS);
         }
-        if (spin_try_lock(lock))
+        uint32_t free = 0;
+        if (a_load_rlx(lock) == 0 && a_cas_acq(lock, &free, 1)) /* [spin.lock] */
             return;
     }
 }

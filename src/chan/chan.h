@@ -178,6 +178,8 @@ void chan_pass_on(weft_chan *c);
 
 /** A signal channel that lies in a larger object: nobody sends, only chan_guarded_close() closes. Born with one reference. */
 void chan_init_guarded(weft_chan *c, void (*destroy)(weft_chan *c));
+/** ctx/ctx.c: weft_ctx_err() for those who hold locks: no schedule point. */
+int ctx_err_now(struct weft_ctx *ctx);
 /** Close it. Returns the claimed waiters, for wait_ready_all(). */
 struct waiter *chan_guarded_close(weft_chan *c);
 

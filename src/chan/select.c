@@ -65,7 +65,7 @@ run_locked(weft_case *c, weft_chan *ch)
     int err = c->kind == WEFT_CASE_SEND ? chan_send_locked(ch, c->value) : chan_recv_locked(ch, c->value);
     if (err == -EAGAIN)
         return err;
-    c->err = c->kind == WEFT_CASE_DONE ? weft_ctx_err(c->object) : err;
+    c->err = c->kind == WEFT_CASE_DONE ? ctx_err_now(c->object) : err;
     return 0;
 }
 
@@ -134,7 +134,7 @@ look_done(struct select *s)
 {
     for (size_t i = 0; s->has_done && i < s->n; i++) {
         weft_case *c = &s->cases[i];
-        int err = c->kind == WEFT_CASE_DONE && c->object ? weft_ctx_err(c->object) : 0;
+        int err = c->kind == WEFT_CASE_DONE && c->object ? ctx_err_now(c->object) : 0;
         if (!err)
             continue;
         c->err = err;
@@ -315,7 +315,7 @@ wait_for_case(struct select *s)
         s->woken_for = k;
         return -EAGAIN;
     }
-    c->err = c->kind == WEFT_CASE_DONE ? weft_ctx_err(c->object) : s->entries[k].result;
+    c->err = c->kind == WEFT_CASE_DONE ? ctx_err_now(c->object) : s->entries[k].result;
     return k;
 }
 

@@ -252,6 +252,7 @@ weft_ctx *
 ctx_new(weft_ctx *parent, bool ends_with)
 {
     weft_ctx *ctx;
+    sched_point();
     if (!parent)
         parent = weft_ctx_current();
     if (posix_memalign((void **)&ctx, 64, sizeof *ctx) != 0)
@@ -335,11 +336,18 @@ weft_ctx_background(void)
 }
 
 int
-weft_ctx_err(weft_ctx *ctx)
+ctx_err_now(weft_ctx *ctx)
 {
     if (ctx->carried.deadline != WEFT_NEVER)
         expire(&ctx->carried);
     return a_load_acq(&ctx->carried.err); /* [ctx.err] */
+}
+
+int
+weft_ctx_err(weft_ctx *ctx)
+{
+    sched_point_look();
+    return ctx_err_now(ctx);
 }
 
 int

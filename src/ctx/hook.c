@@ -9,6 +9,7 @@
 #include "ctx/ctx.h"
 
 #include "base/spinlock.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 
@@ -80,6 +81,7 @@ start(struct hook *h)
 int
 weft_ctx_after(weft_ctx *ctx, weft_fn fn, void *arg, weft_ctx_hook *public)
 {
+    sched_point();
     struct hook *h = inside(public);
     uint32_t state = a_load_acq(&h->state); /* [hook.state] */
     if (state != IDLE && state != DONE)
@@ -155,6 +157,7 @@ wait_done(struct hook *h)
 int
 weft_ctx_stop(weft_ctx_hook *public)
 {
+    sched_point();
     struct hook *h = inside(public);
     uint32_t state = PENDING;
     if (a_cas_acq_rel(&h->state, &state, STOPPING)) { /* [hook.state] */

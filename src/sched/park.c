@@ -7,8 +7,9 @@
  *             CAS: it stores woken = e under the object's lock and looks at rt.cancelling. Who ends a context counts itself
  *             there, then has a barrier run in all threads, then claims waits, then leaves the count.
  * [park.solo] The barrier falls before or after the waker's two accesses, or between them. Flag seen: the waker goes on
- *             by CAS, as does the canceller. Not seen: the store came before the barrier, so the canceller
- *             sees woken == e and leaves that wait alone. Without membarrier(2) no wait is solo.
+ *             by CAS, as does the canceller. Not seen because it was not set yet: the store came before the barrier, so the
+ *             canceller sees woken == e and leaves that wait alone. Not seen because it is over: what it has claimed, and
+ *             what has not left its queue yet, is seen in the token. Without membarrier(2) no wait is solo.
  * States      IDLE -> WAITING, SOLO, HOLD [wait_begin]   those -> reason [wait_claim, park_time_out, park_cancel]
  *             -> IDLE [wait_park]
  * Invariants  P1 Each epoch is claimed at most once. P2 Only who claimed writes to the waiter's memory. P3 The waiter takes
@@ -252,11 +253,13 @@ park_task(struct waiter *n, weft_time deadline)
 {
     struct task *self = task_of(n->parker);
     if (deadline == WEFT_NEVER) {
+        fine_point();
         sched_park(self);
         return;
     }
     self->timer.epoch = (uint32_t)epoch_of(n->token);
     timer_arm(&worker_self()->timers, &self->timer, deadline - WEFT_CLOCK_BASE);
+    fine_point();
     sched_park(self);
     timer_disarm(&self->timer);
 }
@@ -303,7 +306,7 @@ wait_claim(struct waiter *n)
     if (n->solo) {
         a_store_rlx(&p->woken, (uint32_t)epoch_of(n->token));
         a_fence_compiler(); /* [park.solo] */
-        if (!a_load_rlx(&rt.cancelling)) {
+        if (!a_load_acq(&rt.cancelling) && a_load_rlx(&p->token) == n->token) { /* [park.solo] */
             san_acquire(p);
             return true;
         }

@@ -23,7 +23,7 @@
     W(BARRIER, "barrier")          /* barrier.c: weft_barrier_wait_until; the last to arrive, one that fails */ \
     W(EVENT, "event")              /* event.c: wait; weft_event_set */ \
     W(FD, "descriptor")            /* fd.c: weft_fd_wait; fd_ready, weft_fd_close */ \
-    W(SETTLE, "all others (weft_sim_settle)") /* sim/world.c: weft_sim_settle; stir */
+    W(SETTLE, "all others (weft_sim_settle)") /* sim/world.c: weft_sim_settle; pick */
 
 enum wait_why {
 #define W(name, text) WAIT_##name,

@@ -224,6 +224,7 @@ is_mine(weft_rwmutex *m, uint64_t id)
 int
 weft_rwmutex_try_rlock(weft_rwmutex *m)
 {
+    sched_point();
     if (try_read(m))
         return 0;
     return is_mine(m, self_id()) ? -EDEADLK : -EAGAIN;
@@ -254,6 +255,7 @@ die_of_relock(const char *call, weft_rwmutex *m)
 void
 weft_rwmutex_rhold(weft_rwmutex *m)
 {
+    sched_point();
     if (try_read(m))
         return;
     if (is_mine(m, self_id()))
@@ -280,6 +282,7 @@ runlock_slow(weft_rwmutex *m)
 int
 weft_rwmutex_runlock(weft_rwmutex *m)
 {
+    sched_point();
     uint64_t word = a_load_rlx(&m->word_); /* the CAS decides */
     san_release(m->readers_);
     while (word & READ) {
@@ -353,6 +356,7 @@ lock_slow(weft_rwmutex *m, uint64_t id, weft_time deadline, bool hold)
 int
 weft_rwmutex_try_lock(weft_rwmutex *m)
 {
+    sched_point();
     uint64_t id = self_id();
     if (try_write(m, id))
         return 0;
@@ -378,6 +382,7 @@ weft_rwmutex_lock(weft_rwmutex *m)
 void
 weft_rwmutex_hold(weft_rwmutex *m)
 {
+    sched_point();
     uint64_t id = self_id();
     if (try_write(m, id))
         return;
@@ -398,6 +403,7 @@ unlock_slow(weft_rwmutex *m)
 int
 weft_rwmutex_unlock(weft_rwmutex *m)
 {
+    sched_point();
     uint64_t word = self_id();
     if (!is_mine(m, word))
         return -EPERM;

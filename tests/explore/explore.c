@@ -1,0 +1,49 @@
+/* explore.c: running and counting the rows of explore.h. */
+#include "explore/explore.h"
+
+bool hunting;
+static bool caught;
+static uint64_t rows, schedules, cut;
+
+bool
+explore(const char *name, weft_sim_options o, weft_fn fn, void *arg)
+{
+    static weft_sim_result r;
+    if (caught)
+        return true;
+    o.name = name;
+    o.result = &r;
+    o.report = hunting ? WEFT_SIM_REPORT_NONE : WEFT_SIM_REPORT_FAILURE;
+    int rc = weft_sim_run(&o, fn, arg);
+    rows++;
+    schedules += r.schedules;
+    cut += o.strategy == WEFT_SIM_DFS && rc == 0 && !r.exhausted;
+    if (rc == 0)
+        return true;
+    if (hunting)
+        printf("caught by row %s after %llu schedules: %s\n", name, (unsigned long long)r.schedules, r.text);
+    else
+        fprintf(stderr, "row %s: %d\n", name, rc);
+    caught = hunting;
+    return false;
+}
+
+void
+explored(const char *what)
+{
+    printf("%s: %llu rows, %llu schedules, %llu rows cut short\n", what, (unsigned long long)rows, (unsigned long long)schedules, (unsigned long long)cut);
+    rows = schedules = cut = 0;
+}
+
+int
+explore_main(int argc, char **argv, const char *name, const struct CMUnitTest *tests, size_t n, explore_table *const *tables, size_t n_tables)
+{
+    hunting = argc > 1 && strcmp(argv[1], "--caught") == 0;
+    if (!hunting)
+        return _cmocka_run_group_tests(name, tests, n, NULL, NULL);
+    for (size_t i = 0; i < n_tables && !caught; i++)
+        (void)tables[i]();
+    if (!caught)
+        printf("not caught\n");
+    return !caught;
+}
