@@ -187,14 +187,14 @@ worker(void *arg)
 }
 
 static int
-start_worker(weft_pool *p, const char *name)
+start_worker(weft_pool *p, const char *where, const char *name)
 {
     weft_mutex_hold(&p->books);
     p->refs++;
     p->stats.workers++;
     weft_mutex_unlock(&p->books);
     weft_wg_add(&p->workers, 1);
-    int err = weft_go_with(&(weft_attr){.name = name}, worker, p);
+    int err = weft_go_with_at(where, &(weft_attr){.name = name}, worker, p);
     if (!err)
         return 0;
     weft_wg_done(&p->workers);
@@ -205,8 +205,16 @@ start_worker(weft_pool *p, const char *name)
     return err;
 }
 
+#undef weft_pool_new
+
 int
 weft_pool_new(weft_pool **out, const weft_pool_options *options)
+{
+    return weft_pool_new_at(WEFT_HERE, out, options);
+}
+
+int
+weft_pool_new_at(const char *where, weft_pool **out, const weft_pool_options *options)
 {
     static const weft_pool_options defaults;
     const weft_pool_options *o = options ? options : &defaults;
@@ -222,7 +230,7 @@ weft_pool_new(weft_pool **out, const weft_pool_options *options)
     p->queue = weft_chan_new(sizeof(struct entry), o->queue ? o->queue : n);
     int err = p->ids && p->queue ? 0 : -ENOMEM;
     for (unsigned i = 0; i < n && !err; i++)
-        err = start_worker(p, o->name ? o->name : "pool");
+        err = start_worker(p, where, o->name ? o->name : "pool");
     if (err) {
         if (p->queue)
             weft_chan_close(p->queue); /* the workers that did start leave, and the last one frees */
