@@ -28,6 +28,8 @@ struct hook {
     struct parker *runner; /* who runs fn */
     struct task *reserved; /* NULL: none */
     uint32_t run;          /* the run that it belongs to */
+    bool where_is_text;    /* where: struct site, in two parts */
+    const void *where;
 };
 
 _Static_assert(sizeof(struct hook) <= sizeof(weft_ctx_hook), "the public struct is too small");
@@ -73,13 +75,13 @@ start(struct hook *h)
 {
     struct task *t = h->run == task_run() ? h->reserved : task_reserve();
     if (t)
-        task_start_reserved(t, run_hook, h, &h->carry->carried);
+        task_start_reserved(t, run_hook, h, (struct site){h->where, h->where_is_text}, &h->carry->carried);
     else
         run_inline(h);
 }
 
-int
-weft_ctx_after(weft_ctx *ctx, weft_fn fn, void *arg, weft_ctx_hook *public)
+static int
+after(struct site site, weft_ctx *ctx, weft_fn fn, void *arg, weft_ctx_hook *public)
 {
     sched_point();
     struct hook *h = inside(public);
@@ -101,6 +103,8 @@ weft_ctx_after(weft_ctx *ctx, weft_fn fn, void *arg, weft_ctx_hook *public)
     h->carry = carry;
     h->fn = fn;
     h->arg = arg;
+    h->where = site.at;
+    h->where_is_text = site.is_text;
     h->runner = NULL;
     h->stoppers = (struct waitq){0};
     spin_unlock(&h->lock);
@@ -113,6 +117,20 @@ weft_ctx_after(weft_ctx *ctx, weft_fn fn, void *arg, weft_ctx_hook *public)
     if (ended)
         start(h);
     return 0;
+}
+
+#undef weft_ctx_after
+
+int
+weft_ctx_after(weft_ctx *ctx, weft_fn fn, void *arg, weft_ctx_hook *hook)
+{
+    return after(site_of(NULL, __builtin_return_address(0)), ctx, fn, arg, hook);
+}
+
+int
+weft_ctx_after_at(const char *where, weft_ctx *ctx, weft_fn fn, void *arg, weft_ctx_hook *hook)
+{
+    return after(site_of(where, __builtin_return_address(0)), ctx, fn, arg, hook);
 }
 
 void

@@ -270,12 +270,12 @@ worker(void *arg)
 }
 
 static int
-start_worker(struct book *b, const char *name)
+start_worker(struct book *b, const char *where, const char *name)
 {
     weft_pool *p = b->pool;
     count_worker(p, 1);
     weft_wg_add(&p->workers, 1);
-    int err = weft_go_with(&(weft_attr){.name = name}, worker, b);
+    int err = weft_go_with_at(where, &(weft_attr){.name = name}, worker, b);
     if (!err)
         return 0;
     weft_wg_done(&p->workers);
@@ -284,8 +284,16 @@ start_worker(struct book *b, const char *name)
     return err;
 }
 
+#undef weft_pool_new
+
 int
 weft_pool_new(weft_pool **out, const weft_pool_options *options)
+{
+    return weft_pool_new_at(WEFT_HERE, out, options);
+}
+
+int
+weft_pool_new_at(const char *where, weft_pool **out, const weft_pool_options *options)
 {
     static const weft_pool_options defaults;
     const weft_pool_options *o = options ? options : &defaults;
@@ -307,7 +315,7 @@ weft_pool_new(weft_pool **out, const weft_pool_options *options)
         memset(p->books, 0, bytes);
     for (unsigned i = 0; i < n && !err; i++) {
         p->books[i].pool = p;
-        err = start_worker(&p->books[i], o->name ? o->name : "pool");
+        err = start_worker(&p->books[i], where, o->name ? o->name : "pool");
     }
     if (err) {
         if (p->queue)

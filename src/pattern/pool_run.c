@@ -62,8 +62,16 @@ padded(size_t n)
     return (n + 15) / 16 * 16;
 }
 
+#undef weft_pool_run
+
 int
 weft_pool_run(weft_chan *jobs, weft_chan *results, unsigned n, weft_pool_fn fn, void *user)
+{
+    return weft_pool_run_at(WEFT_HERE, jobs, results, n, fn, user);
+}
+
+int
+weft_pool_run_at(const char *where, weft_chan *jobs, weft_chan *results, unsigned n, weft_pool_fn fn, void *user)
 {
     if (n == 0)
         n = weft_workers();
@@ -77,7 +85,7 @@ weft_pool_run(weft_chan *jobs, weft_chan *results, unsigned n, weft_pool_fn fn, 
     for (unsigned i = 0; i < n && !err; i++) {
         char *room = values + i * (in + out);
         workers[i] = (struct plain_worker){&p, room, results ? room + in : NULL};
-        err = weft_wg_go(&p.workers, plain_worker, &workers[i]);
+        err = weft_wg_go_at(where, &p.workers, plain_worker, &workers[i]);
     }
     if (err)
         fail(&p, err);

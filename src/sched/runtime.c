@@ -380,6 +380,18 @@ discard_one(struct task *t, void *arg)
         ++*claimed;
 }
 
+/** Whoever waits for the end of a task that will not come is told. After all waits were discarded: only threads are left. */
+static void
+end_handle(struct task *t, void *arg)
+{
+    (void)arg;
+    struct task_handle *h = t->handle;
+    if (t->life == TASK_FREE || !h)
+        return;
+    t->handle = NULL;
+    h->ended(h, -ECANCELED);
+}
+
 static void
 free_root(void)
 {
@@ -406,10 +418,12 @@ finish(weft_time grace, int cause, enum weft_leaks leaks)
     if (alive && leaks == WEFT_LEAKS_REPORT)
         rt.report("the run has ended and these tasks have not");
     unsigned stuck = workers_stop(until == INT64_MAX ? until : os_clock_now() + WEFT_SECOND / 10);
-    if (stuck)
+    if (stuck) {
         fprintf(stderr, "weft: a thread is still inside foreign code at the end of the run; it is left behind\n");
-    else if (alive)
+    } else if (alive) {
         task_each(discard_one, &claimed);
+        task_each(end_handle, NULL);
+    }
     if (!stuck)
         inject_fini();
     if (stuck || claimed) { /* somebody may still touch a task: its memory is given up, not given back */
@@ -465,7 +479,7 @@ start(const weft_config *c, weft_fn fn, void *arg)
     int err = t ? 0 : -ENOMEM;
     if (!err) {
         t->parker.ctx = rt.root;
-        task_init(t, fn, arg, c->name ? c->name : "main", rt.stack_class, __builtin_return_address(0));
+        task_init(t, fn, arg, c->name ? c->name : "main", rt.stack_class, site_of(NULL, __builtin_return_address(0)));
         t->id = 1;
         rt.foreign_id = 1;
         rt.foreign_spawned = 1;
@@ -586,7 +600,7 @@ runtime_sim_begin(const char *name, weft_fn fn, void *arg)
         return -ENOMEM;
     t->parker.ctx = rt.root;
     san_acquire(&rt); /* the schedule before this one */
-    task_init(t, fn, arg, name ? name : "main", rt.stack_class, __builtin_return_address(0));
+    task_init(t, fn, arg, name ? name : "main", rt.stack_class, site_of(NULL, __builtin_return_address(0)));
     t->id = 1;
     rt.foreign_id = 1;
     rt.foreign_spawned = 1;
@@ -612,9 +626,11 @@ runtime_sim_discard(struct task *t)
         park_discard(t); /* claimed already: no other thread is there that could still touch it */
         timer_disarm(&t->timer);
         t->parker.why = WAIT_NONE;
-        stack_put(&w->stacks[t->stack_class], t->stack_class, t->stack);
         fiber_fini(&t->fiber);
     }
+    if (t->stack)
+        stack_put(&w->stacks[t->stack_class], t->stack_class, t->stack);
+    end_handle(t, NULL);
     task_free(w, t);
 }
 

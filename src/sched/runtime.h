@@ -63,9 +63,22 @@ bool runtime_nothing_armed(void);
 #define WEFT_CLOCK_BASE (INT64_C(1) << 60)
 
 /* go.c */
-void task_init(struct task *t, weft_fn fn, void *arg, const char *name, unsigned stack_class, const void *spawned);
-/** weft_go_with(), for a task with a handle (it takes over a reference when 0 is returned). */
-int task_go(const weft_attr *attr, weft_fn fn, void *arg, struct weft_task *handle, void *spawn_pc);
+void task_init(struct task *t, weft_fn fn, void *arg, const char *name, unsigned stack_class, struct site site);
+
+/* All there is to say about the start of a task. */
+struct spawn {
+    struct site site;
+    const weft_attr *attr;      /* NULL: all defaults */
+    struct task_handle *handle; /* NULL: none */
+    bool copies;                /* fn gets a copy of the two parts, one after the other, instead of arg */
+    const void *part[2];
+    size_t size[2];
+};
+
+/** Start fn(arg) as a task. 0 or what weft_go_copy_with() returns. */
+int task_spawn(const struct spawn *s, weft_fn fn, void *arg);
+/** What a new task carries when nothing else is said; in a run only. */
+struct carried *task_inherited(void);
 
 /* A block set aside, so that a task can be started later without fail. */
 /** The number of the run that goes on, 0: none. */
@@ -73,12 +86,8 @@ uint32_t task_run(void);
 /** NULL: no runtime runs, or memory is short. */
 struct task *task_reserve(void);
 void task_unreserve(struct task *t);
-void task_start_reserved(struct task *t, weft_fn fn, void *arg, struct carried *c);
-
-/* handle.c */
-/** The end of a task with a handle, on its worker. */
-void handle_ended(struct weft_task *h, int result);
-void handle_unref(struct weft_task *h);
+/** c: what it carries; NULL: the background. */
+void task_start_reserved(struct task *t, weft_fn fn, void *arg, struct site site, struct carried *c);
 
 /* A simulated run: the calling thread is its only worker, and it may begin again and again. */
 

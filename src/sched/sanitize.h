@@ -25,8 +25,8 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 #if !defined(SAN_ASAN) && !defined(WEFT_TSAN) && defined(__has_include)
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
 #define SAN_VALGRIND 1
 #endif
 #endif
@@ -107,6 +107,18 @@ fiber_enter(struct fiber *f)
     (void)f;
 #if defined(SAN_ASAN)
     __sanitizer_finish_switch_fiber(f->fake, NULL, NULL);
+#endif
+}
+
+/** Memory that belonged to a stack is written to before its next owner runs. */
+static inline void
+san_unpoison(const void *p, size_t size)
+{
+    (void)p, (void)size;
+#if defined(SAN_ASAN)
+    __asan_unpoison_memory_region(p, size);
+#elif defined(SAN_VALGRIND)
+    VALGRIND_MAKE_MEM_UNDEFINED(p, size);
 #endif
 }
 

@@ -107,14 +107,14 @@ reserve(unsigned class)
     return false;
 }
 
-/** Cut up to CARVE fresh stacks into the magazine. depot.lock is held. */
+/** Cut up to `most` fresh stacks into the magazine. depot.lock is held. */
 static void
-carve(struct magazine *m, unsigned class)
+carve(struct magazine *m, unsigned class, size_t most)
 {
     if (depot.class[class].left == 0 && !reserve(class))
         return;
     size_t size = classes[class].size;
-    size_t n = depot.class[class].left < CARVE ? depot.class[class].left : CARVE;
+    size_t n = depot.class[class].left < most ? depot.class[class].left : most;
     char *base = depot.class[class].fresh;
     os_mem_guard(base, size, classes[class].guard, n); /* fewer is fine: see os/mem.h */
     for (size_t i = 0; i < n; i++) {
@@ -129,25 +129,29 @@ carve(struct magazine *m, unsigned class)
 }
 
 static void
-refill(struct magazine *m, unsigned class)
+refill(struct magazine *m, unsigned class, unsigned most)
 {
     spin_lock(&depot.lock);
-    while (m->n < CARVE && depot.class[class].free) {
+    while (m->n < most && depot.class[class].free) {
         char *top = depot.class[class].free;
         depot.class[class].free = *link_of(top);
         m->tops[m->n++] = top;
     }
     if (m->n == 0)
-        carve(m, class);
+        carve(m, class, most);
     spin_unlock(&depot.lock);
 }
 
 char *
 stack_get(struct magazine *m, unsigned class)
 {
+    struct magazine one = {.n = 0};
+    unsigned most = m ? CARVE : 1;
+    if (!m)
+        m = &one;
     san_ignore_begin();
     if (m->n == 0)
-        refill(m, class);
+        refill(m, class, most);
     san_ignore_end();
     return m->n ? m->tops[--m->n] : NULL;
 }

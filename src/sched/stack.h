@@ -22,7 +22,7 @@ struct magazine {
 /** The class that holds `size` bytes; -1: larger than all. */
 int stack_class_of(size_t size);
 size_t stack_class_size(unsigned class);
-/** The top of a stack of that class, 16-byte aligned; NULL: memory is short. */
+/** The top of a stack of that class, 16-byte aligned; NULL: memory is short. m may be NULL: straight from the depot. */
 char *stack_get(struct magazine *m, unsigned class);
 void stack_put(struct magazine *m, unsigned class, char *top);
 /** The lowest usable address of the stack with that top. */

@@ -5,7 +5,7 @@
 #define WAITS(W)                                                                        \
     W(NONE, "nothing")             /* runs or is ready */                               \
     W(SLEEP, "sleep")              /* timer.c: weft_sleep; timer */                     \
-    W(JOIN, "end of task")         /* handle.c: weft_task_wait; task_ended */           \
+    W(JOIN, "end of task")         /* ctx/handle.c: weft_task_wait_until; ended */      \
     W(CHAN_SEND, "send to channel") /* chan.c: send_slow; recv, weft_chan_close */      \
     W(CHAN_RECV, "receive from channel") /* chan.c: recv_slow; send, weft_chan_close */ \
     W(BROADCAST_SEND, "send to broadcast") /* broadcast.c: send_slow; recv, leave, close */ \

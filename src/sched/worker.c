@@ -209,7 +209,9 @@ static void task_main(void *arg);
 static COLD void *
 bind(struct worker *w, struct task *t)
 {
-    char *top = stack_get(&w->stacks[t->stack_class], t->stack_class);
+    char *top = t->stack, *start = t->arg; /* below the argument, if that was copied there */
+    if (!top)
+        top = start = stack_get(&w->stacks[t->stack_class], t->stack_class);
     if (!top) {
         w->no_stack = true;
         return NULL;
@@ -220,7 +222,7 @@ bind(struct worker *w, struct task *t)
     t->saved_errno = 0;
     t->cxa[0] = t->cxa[1] = NULL;
     a_store_rlx(&t->life, TASK_STARTED); /* only reports look */
-    return arch_make(top, task_main, t);
+    return arch_make(start, task_main, t);
 }
 
 /** Where t goes on, and t is marked running. NULL: not yet, t was queued again. */
@@ -351,15 +353,17 @@ task_end(struct task *self, int result)
 {
     struct worker *w = worker_self();
     carry_leave(&self->parker);
-    if (self->handle)
-        handle_ended(self->handle, result);
+    struct task_handle *handle = self->handle;
+    self->handle = NULL;
+    if (handle)
+        handle->ended(handle, result);
     if (self == rt.main_task)
         runtime_main_done(result);
     a_store_rel(&w->ended, w->ended + 1); /* [runtime.count] */
 
     struct task *next = successor(w, SIM_END);
 #if !defined(SAN_ASAN) && !defined(WEFT_TSAN)
-    if (next && next->life == TASK_NEW && next->stack_class == self->stack_class) {
+    if (next && next->life == TASK_NEW && !next->stack && next->stack_class == self->stack_class) {
         next->stack = self->stack;
         a_store_rlx(&next->life, TASK_STARTED); /* only reports look */
         task_free(w, self);

@@ -177,15 +177,30 @@ wg_task_main(void *arg)
     return result;
 }
 
-int
-weft_wg_go(weft_wg *g, weft_fn fn, void *arg)
+static int
+wg_go(struct site site, weft_wg *g, weft_fn fn, void *arg)
 {
     struct wg_task t = {g, fn, arg};
+    struct spawn s = {.site = site, .copies = true, .part = {&t}, .size = {sizeof t}};
     int err = add(g, 1);
     if (err)
         return err;
-    err = weft_go_copy(wg_task_main, &t, sizeof t);
+    err = task_spawn(&s, wg_task_main, NULL);
     if (err)
         add(g, -1); /* taken back: cannot fail */
     return err;
+}
+
+#undef weft_wg_go
+
+int
+weft_wg_go(weft_wg *g, weft_fn fn, void *arg)
+{
+    return wg_go(site_of(NULL, __builtin_return_address(0)), g, fn, arg);
+}
+
+int
+weft_wg_go_at(const char *where, weft_wg *g, weft_fn fn, void *arg)
+{
+    return wg_go(site_of(where, __builtin_return_address(0)), g, fn, arg);
 }

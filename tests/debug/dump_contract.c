@@ -57,7 +57,8 @@ listing(void *arg)
     weft_fn fns[] = {on_jobs, on_select, on_sleep};
     for (int i = 0; i < 3; i++) {
         const weft_attr attr = {.name = i == 0 ? "receiver" : NULL, .ctx = ctx};
-        CHECK_INT(weft_task_new(&t[i], &attr, fns[i], NULL), ==, 0);
+        t[i] = weft_task_new(&attr, fns[i], NULL);
+        CHECK(t[i] != NULL);
     }
     const char *s;
     do { /* until all three wait */

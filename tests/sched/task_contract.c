@@ -104,7 +104,7 @@ join(void *arg)
     weft_task *t;
     int value = 42, result = 0;
     CHECK(strcmp(weft_task_name(), "main") == 0);
-    CHECK_INT(weft_task_new(&t, &(weft_attr){.name = "worker bee", .stack_size = 65536}, named, &value), ==, 0);
+    CHECK((t = weft_task_new(&(weft_attr){.name = "worker bee", .stack_size = 65536}, named, &value)) != NULL);
     CHECK_INT(weft_task_wait(t, &result), ==, 0);
     CHECK_INT(result, ==, 42);
     CHECK_INT(weft_task_wait_until(t, NULL, 0), ==, 0); /* again, and it is ready */
