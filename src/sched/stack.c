@@ -142,16 +142,26 @@ refill(struct magazine *m, unsigned class, unsigned most)
     spin_unlock(&depot.lock);
 }
 
+/** For a plain thread, which has no magazine. */
+static COLD char *
+get_one(unsigned class)
+{
+    struct magazine one;
+    one.n = 0;
+    san_ignore_begin();
+    refill(&one, class, 1);
+    san_ignore_end();
+    return one.n ? one.tops[0] : NULL;
+}
+
 char *
 stack_get(struct magazine *m, unsigned class)
 {
-    struct magazine one = {.n = 0};
-    unsigned most = m ? CARVE : 1;
     if (!m)
-        m = &one;
+        return get_one(class);
     san_ignore_begin();
     if (m->n == 0)
-        refill(m, class, most);
+        refill(m, class, CARVE);
     san_ignore_end();
     return m->n ? m->tops[--m->n] : NULL;
 }
