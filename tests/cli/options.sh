@@ -90,7 +90,7 @@ is '--lb, a long line is not cut' '2 400002' "$("$W" run -j2 --lb --shell 'head 
 mkdir small
 if mount -t tmpfs -o size=64k none small 2>/dev/null; then
     is 'full TMPDIR' '125 1' "$(TMPDIR=$T/small "$W" run --shell 'head -c 300000 /dev/zero' ::: 1 2>err >/dev/null; echo "$? $(grep -c 'TMPDIR' err)")"
-    is 'full --joblog' '125 1' "$(seq 5000 | "$W" run --joblog small/log true 2>err; echo "$? $(wc -l <err | tr -d ' ')")"
+    is 'full --joblog' '125 1' "$(seq 2000 | "$W" run --joblog small/log true 2>err; echo "$? $(wc -l <err | tr -d ' ')")"
     rm small/log
     is 'full --results' 125 "$("$W" run -q --results small/r --shell 'head -c 100000 /dev/zero' ::: 1 2>/dev/null; echo $?)"
     umount small
