@@ -13,7 +13,7 @@
 
 #include <weft/errno.h>
 
-enum { READ_SIZE = 32768, LINE_MAX_BYTES = 64 << 20 };
+enum { READ_SIZE = 32768, LINE_MAX_BYTES = 64 << 20, ALONE_MAX = 20 };
 
 #define LOOK_AGAIN (1 * WEFT_SECOND) /* how soon a reader sees that it is cut */
 #define START_AGAIN (50 * WEFT_MS)
@@ -204,15 +204,22 @@ others_run(struct run *r)
     return yes;
 }
 
-/** Start it. Where the system has no room for one more process, wait for the end of others; where it has none for
- *  WEFT_ARG, which argv holds anyway, leave that out. */
+/** Is it a lack that the end of other jobs mends? */
+static bool
+is_shortage(int err)
+{
+    return err == -EAGAIN || err == -EMFILE || err == -ENFILE || err == -ENOMEM;
+}
+
+/** Start it. Where the system has no room for one more process, wait for the end of others, or for what just ended to be given
+ *  back; where it has none for WEFT_ARG, which argv holds anyway, leave that out. */
 static int
 start_when_possible(struct job *j, weft_process **p)
 {
-    int err = start(j, false, p);
+    int err = start(j, false, p), alone = 0;
     if (err == -E2BIG)
         err = start(j, true, p);
-    while ((err == -EAGAIN || err == -EMFILE || err == -ENFILE || err == -ENOMEM) && others_run(j->run) && run_pause(j->run, START_AGAIN))
+    while (is_shortage(err) && (others_run(j->run) || ++alone < ALONE_MAX) && run_pause(j->run, START_AGAIN))
         err = start(j, false, p);
     return err;
 }
