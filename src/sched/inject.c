@@ -117,7 +117,7 @@ get_block(struct injector *in)
     return b;
 }
 
-void
+__attribute__((noinline)) void /* see look_around() in worker.c */
 inject_spill(struct ring *r)
 {
     struct injector *in = &rt.injector;

@@ -72,8 +72,9 @@ sched_ready(struct task *t)
 
 /* ---- what runs next ---- */
 
-/** Every so often on the way: the injector, due timers, ready descriptors. */
-static struct task *
+/** Every so often on the way: the injector, due timers, ready descriptors. Not inlined: its locals would be in the frame of
+ *  every call that waits, and with them one more cache line of each task's stack. */
+static __attribute__((noinline)) struct task *
 look_around(struct worker *w)
 {
     if (timers_first(&w->timers) != INT64_MAX)
@@ -172,8 +173,8 @@ find_work(struct worker *w)
 
 static void task_main(void *arg);
 
-/** Give a new task a stack. NULL: memory is short. */
-static void *
+/** Give a new task a stack. NULL: memory is short. Not inlined, as look_around(). */
+static __attribute__((noinline)) void *
 bind(struct worker *w, struct task *t)
 {
     char *top = stack_get(&w->stacks[t->stack_class], t->stack_class);
