@@ -103,8 +103,9 @@ stamp_now(struct worker *w)
     w->stamp = (uint32_t)(os_clock_now() / 1000000);
 }
 
-/** Every so often on the way: the injector, due timers, ready descriptors. */
-static COLD struct task *
+/** Every so often on the way: the injector, due timers, ready descriptors. Not inlined: its locals would be in the frame of
+ *  every call that waits, and with them one more cache line of each task's stack. */
+static __attribute__((noinline)) struct task *
 look_around(struct worker *w)
 {
     if (timers_first(&w->timers) != INT64_MAX)
@@ -205,8 +206,8 @@ find_work(struct worker *w)
 
 static void task_main(void *arg);
 
-/** Give a new task a stack. NULL: memory is short. */
-static COLD void *
+/** Give a new task a stack. NULL: memory is short. Not inlined, as look_around(). */
+static __attribute__((noinline)) void *
 bind(struct worker *w, struct task *t)
 {
     char *top = t->stack, *start = t->arg; /* below the argument, if that was copied there */
