@@ -31,6 +31,8 @@ typedef struct weft_config {
     size_t max_tasks;            /**< live tasks above which weft_go() is -EAGAIN; 0: no limit but memory */
     weft_time grace;             /**< what tasks get to end after the first function returned; 0: 1 s; WEFT_NEVER: as long as it takes */
     enum weft_deadlock deadlock; /**< see there; 0: WEFT_DEADLOCK (end, report, off), else end */
+    unsigned max_threads;        /**< workers at most, those included that are added while others are stuck (<weft/block.h>); 0: 512, the most.
+                                      As many as `workers`, or less: none is added */
     uintptr_t reserved_[4];      /**< zero */
 } weft_config;
 
