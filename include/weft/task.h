@@ -38,6 +38,8 @@ typedef struct weft_config {
     weft_time grace;             /**< what tasks get to end after the first function returned; 0: 1 s; WEFT_NEVER: as long as it takes */
     enum weft_deadlock deadlock; /**< see there; 0: WEFT_DEADLOCK (end, report, off), else end */
     enum weft_leaks leaks;       /**< see there */
+    unsigned max_threads;        /**< workers at most, those included that are added while others are stuck (<weft/block.h>); 0: 512, the most.
+                                      As many as `workers`, or less: none is added */
     uintptr_t reserved_[4];      /**< zero */
 } weft_config;
 

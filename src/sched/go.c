@@ -1,6 +1,7 @@
 /* go.c: the birth of tasks, sleeping, and the calls about oneself. */
 #include "base/spinlock.h"
 #include "sched/carry.h"
+#include "sched/crew.h"
 #include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
@@ -47,7 +48,7 @@ static uint64_t
 live_about(void)
 {
     uint64_t n = a_load_rlx(&rt.foreign_spawned); /* a limit, not a count: about right is right */
-    for (unsigned i = 0; i < rt.n; i++)
+    for (unsigned i = 0, size = crew_size(); i < size; i++)
         n += a_load_rlx(&rt.workers[i]->spawned) - a_load_rlx(&rt.workers[i]->ended); /* as above */
     return n;
 }

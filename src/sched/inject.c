@@ -150,7 +150,7 @@ static struct task *
 take_singles(struct injector *in, struct worker *w)
 {
     struct task *first = in->head;
-    uint32_t share = in->len / rt.n + 1, taken = 1;
+    uint32_t share = in->len / rt.target + 1, taken = 1;
     if (!first)
         return NULL;
     if (share > SINGLES_MAX)

@@ -17,8 +17,10 @@
 #include "os/signal.h"
 #include "os/thread.h"
 #include "sched/carry.h"
+#include "sched/crew.h"
 #include "sched/hooks.h"
 #include "sched/idle.h"
+#include "sched/monitor.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
 #include "sched/timer.h"
@@ -30,20 +32,10 @@
 
 #define FOREIGN_REPORT (5 * WEFT_SECOND) /* all tasks wait, but other threads live: say so once after that time */
 
+#define LOOKS_END (100 * WEFT_MS)
+
 struct runtime rt;
-ptrdiff_t worker_tls_offset;
-static __thread struct worker *tls_worker __attribute__((tls_model("initial-exec")));
-static struct worker *spare_workers[WORKERS_MAX]; /* blocks of earlier runs */
 static bool atfork_installed;
-
-__attribute__((constructor(101))) static void
-find_tls(void)
-{
-    worker_tls_offset = (char *)&tls_worker - arch_thread_pointer(); /* the same in every thread: static TLS */
-}
-
-/* The exception globals of the thread that runs; there is none in a program without C++. */
-extern void *__cxa_get_globals(void) __attribute__((weak));
 
 int
 weft_version(void)
@@ -54,7 +46,7 @@ weft_version(void)
 unsigned
 weft_workers(void)
 {
-    return a_load_acq(&rt.state) >= RUN_ON ? rt.n : 0; /* [runtime.on] */
+    return a_load_acq(&rt.state) >= RUN_ON ? rt.target : 0; /* [runtime.on] */
 }
 
 unsigned
@@ -96,10 +88,10 @@ runtime_nothing_armed(void)
 {
     if (a_load_seq(&rt.fd_waiters) || !service_idle())
         return false;
-    for (unsigned i = 0; i < rt.n; i++)
+    for (unsigned i = 0, n = crew_size(); i < n; i++)
         if (timers_first(&rt.workers[i]->timers) != INT64_MAX)
             return false;
-    return true;
+    return !monitor_fires();
 }
 
 static void
@@ -156,15 +148,18 @@ static int
 configure(const weft_config *given, weft_config *c)
 {
     *c = given ? *given : (weft_config){0};
-    if (c->workers > WORKERS_MAX || c->grace < 0 || (unsigned)c->deadlock > WEFT_DEADLOCK_OFF || (unsigned)c->leaks > WEFT_LEAKS_OFF ||
+    if (c->workers > TARGET_MAX || c->max_threads > WORKERS_MAX || c->grace < 0 || (unsigned)c->deadlock > WEFT_DEADLOCK_OFF ||
+        (unsigned)c->leaks > WEFT_LEAKS_OFF ||
         (c->grace >= WEFT_CLOCK_BASE && c->grace != WEFT_NEVER))
         return -EINVAL;
     if (c->workers == 0)
-        c->workers = (unsigned)env_number("WEFT_WORKERS", false, WORKERS_MAX);
+        c->workers = (unsigned)env_number("WEFT_WORKERS", false, TARGET_MAX);
     if (c->workers == 0)
         c->workers = os_cpu_count();
-    if (c->workers > WORKERS_MAX)
-        c->workers = WORKERS_MAX;
+    if (c->workers > TARGET_MAX)
+        c->workers = TARGET_MAX;
+    if (c->max_threads == 0)
+        c->max_threads = WORKERS_MAX;
     if (c->stack_size == 0)
         c->stack_size = env_number("WEFT_STACK", true, stack_class_size(STACK_CLASSES - 1));
     if (c->stack_size == 0)
@@ -178,103 +173,15 @@ configure(const weft_config *given, weft_config *c)
     return 0;
 }
 
-/* ---- workers ---- */
-
-static void *
-worker_thread(void *arg)
-{
-    struct worker *w = arg;
-    void *bottom;
-    size_t size;
-    tls_worker = w;
-    os_thread_stack(&bottom, &size);
-    fiber_init_thread(&w->fiber, bottom, size);
-    w->errno_at = __errno_location();
-    w->cxa = __cxa_get_globals ? __cxa_get_globals() : NULL;
-    os_fault_stack_install(&w->fault_stack, &w->fault_stack_size); /* without it an overflow is a plain SIGSEGV */
-    worker_main(w);
-    os_fault_stack_remove(w->fault_stack, w->fault_stack_size);
-    a_store_rel(&w->exited, 1); /* [runtime.exited] */
-    os_futex_wake(&w->exited, 1);
-    return NULL;
-}
-
-static struct worker *
-worker_new(unsigned index)
-{
-    struct worker *w = spare_workers[index];
-    spare_workers[index] = NULL;
-    if (!w && posix_memalign((void **)&w, 64, sizeof *w) != 0)
-        return NULL;
-    memset(w, 0, sizeof *w);
-    w->index = index;
-    w->stamp = (uint32_t)(os_clock_now() / 1000000);
-    w->random = index * 2654435761u + 1;
-    timers_init(&w->timers);
-    return w;
-}
-
-/** Let all workers leave, and wait for each until the time given. Returns how many did not come. */
-static unsigned
-workers_stop(int64_t until)
-{
-    unsigned stuck = 0;
-    a_store_seq(&rt.stop, 1); /* [runtime.stop] */
-    idle_wake_all();
-    for (unsigned i = 0; i < rt.n; i++) {
-        struct worker *w = rt.workers[i];
-        if (!w->started)
-            continue;
-        while (!a_load_acq(&w->exited) && os_futex_wait(&w->exited, 0, until) != -ETIMEDOUT) /* [runtime.exited] */
-            idle_wake_all(); /* one that was on its way to sleep */
-        if (a_load_acq(&w->exited)) {
-            os_thread_join(w->thread);
-        } else {
-            os_thread_detach(w->thread);
-            stuck++;
-        }
-    }
-    return stuck;
-}
-
-static void
-workers_free(bool keep)
-{
-    for (unsigned i = 0; i < rt.n; i++) {
-        if (keep && !a_load_acq(&rt.workers[i]->exited)) /* [runtime.exited] */
-            continue;                                    /* its thread still uses it: left alone */
-        timers_fini(&rt.workers[i]->timers);
-        spare_workers[i] = rt.workers[i];
-    }
-}
-
-static int
-workers_start(unsigned n)
-{
-    for (; rt.n < n; rt.n++) {
-        rt.workers[rt.n] = worker_new(rt.n);
-        if (!rt.workers[rt.n])
-            return -ENOMEM;
-    }
-    idle_init(rt.n);
-    for (unsigned i = 0; i < rt.n; i++) {
-        int err = os_thread_start(&rt.workers[i]->thread, worker_thread, rt.workers[i]);
-        if (err)
-            return err;
-        rt.workers[i]->started = true;
-    }
-    return 0;
-}
-
 /* ---- the supervisor ---- */
 
 static uint64_t
 live_tasks(void)
 {
     uint64_t n = 0;
-    for (unsigned i = 0; i < rt.n; i++)
+    for (unsigned i = 0; i < crew_size(); i++)
         n -= a_load_acq(&rt.workers[i]->ended); /* [runtime.count] ends first: never too few alive */
-    for (unsigned i = 0; i < rt.n; i++)
+    for (unsigned i = 0; i < crew_size(); i++)
         n += a_load_acq(&rt.workers[i]->spawned); /* [runtime.count] */
     return n + a_load_acq(&rt.foreign_spawned);
 }
@@ -289,11 +196,14 @@ all_wait(void)
 }
 
 /** Nothing in this process can wake a task. The threads are counted first: one that has ended by then has left its wakes
- *  behind for all_wait() to see; counted last, it could wake a task and end between the two. */
+ *  behind for all_wait() to see; counted last, it could wake a task and end between the two.
+ *  others: how many threads there are that are not ours. */
 static bool
-is_deadlock(void)
+is_deadlock(int *others)
 {
-    return os_thread_count() == rt.n + 1 + SAN_THREADS + service_threads() && all_wait();
+    uint32_t ours = a_load_seq(&rt.threads);
+    *others = (int)(os_thread_count() - ours - 1 - SAN_THREADS - service_threads());
+    return *others == 0 && a_load_seq(&rt.threads) == ours && all_wait();
 }
 
 void
@@ -318,18 +228,34 @@ dump_if_wanted(void)
         rt.report("SIGQUIT: all tasks");
 }
 
+/** All tasks wait, and other threads live. They may be just about to end, which nobody tells us: look again in 1, 2, 4 ms ...,
+ *  unless they were there before. Returns when. */
+static int64_t
+look_again(int others, int *known, int64_t *pause, int64_t now)
+{
+    if (others == *known || *pause > LOOKS_END) {
+        *known = others;
+        *pause = WEFT_MS;
+        return INT64_MAX;
+    }
+    *pause *= 2;
+    return now + *pause / 2;
+}
+
 /** Sleep until the main task has ended or a deadlock is found. Returns -EDEADLK or 0. */
 static int
 supervise(enum weft_deadlock policy)
 {
     bool reported = policy == WEFT_DEADLOCK_OFF;
-    int64_t report_at = INT64_MAX;
+    int64_t report_at = INT64_MAX, pause = WEFT_MS;
+    int others = 0, known = 0;
     for (;;) {
         uint32_t event = a_load_acq(&rt.event); /* [runtime.event] */
         dump_if_wanted();
+        int64_t until = INT64_MAX;
         if (a_load_acq(&rt.main_done)) /* [runtime.done] */
             return 0;
-        bool deadlock = !reported && is_deadlock();
+        bool deadlock = !reported && is_deadlock(&others);
         if (a_load_acq(&rt.main_done)) /* [runtime.done] the main task may have ended while we counted */
             return 0;
         if (deadlock) {
@@ -344,13 +270,16 @@ supervise(enum weft_deadlock policy)
             if (now >= report_at) {
                 rt.report("every task has waited for 5 s; only another thread of this process could wake one");
                 reported = true;
+            } else {
+                until = look_again(others, &known, &pause, now);
+                until = until < report_at ? until : report_at;
             }
         } else {
             report_at = INT64_MAX;
         }
         if (reported)
             a_store_seq(&rt.wants_quiet, 0);
-        os_futex_wait(&rt.event, event, reported ? INT64_MAX : report_at);
+        os_futex_wait(&rt.event, event, until);
     }
 }
 
@@ -358,11 +287,12 @@ supervise(enum weft_deadlock policy)
 static uint64_t
 wait_for_tasks(int64_t until)
 {
+    int others;
     a_store_seq(&rt.wants_quiet, 1);
     for (;;) {
         uint32_t event = a_load_acq(&rt.event); /* [runtime.event] */
         dump_if_wanted();
-        if (live_tasks() == 0 || is_deadlock())
+        if (live_tasks() == 0 || is_deadlock(&others))
             return live_tasks(); /* again: the last may have ended while we looked for a deadlock */
         if (os_futex_wait(&rt.event, event, until) == -ETIMEDOUT)
             return live_tasks();
@@ -417,7 +347,8 @@ finish(weft_time grace, int cause, enum weft_leaks leaks)
     bool alive = wait_for_tasks(until) > 0;
     if (alive && leaks == WEFT_LEAKS_REPORT)
         rt.report("the run has ended and these tasks have not");
-    unsigned stuck = workers_stop(until == INT64_MAX ? until : os_clock_now() + WEFT_SECOND / 10);
+    monitor_stop();
+    unsigned stuck = crew_stop(until == INT64_MAX ? until : os_clock_now() + WEFT_SECOND / 10);
     if (stuck) {
         fprintf(stderr, "weft: a thread is still inside foreign code at the end of the run; it is left behind\n");
     } else if (alive) {
@@ -427,11 +358,11 @@ finish(weft_time grace, int cause, enum weft_leaks leaks)
     if (!stuck)
         inject_fini();
     if (stuck || claimed) { /* somebody may still touch a task: its memory is given up, not given back */
-        workers_free(true);
+        crew_free(true);
         task_slab_abandon();
         stack_abandon();
     } else {
-        workers_free(false);
+        crew_free(false);
         task_slab_fini();
         stack_fini();
     }
@@ -484,11 +415,13 @@ start(const weft_config *c, weft_fn fn, void *arg)
         rt.foreign_id = 1;
         rt.foreign_spawned = 1;
         rt.main_task = t;
-        err = workers_start(c->workers);
+        err = crew_start(c->workers, c->max_threads);
+        if (!err)
+            err = monitor_start();
     }
     if (err) {
-        workers_stop(INT64_MAX);
-        workers_free(false);
+        crew_stop(INT64_MAX);
+        crew_free(false);
         task_slab_fini();
         stack_fini();
         os_quit_remove();
@@ -534,20 +467,6 @@ weft_run(weft_fn fn, void *arg)
 static struct task nobody; /* fills the wake slot, so that what is made ready goes to rt.sim */
 static uint32_t special_outside;
 
-static void
-adopt_thread(struct worker *w)
-{
-    void *bottom;
-    size_t size;
-    os_thread_stack(&bottom, &size);
-    fiber_init_thread(&w->fiber, bottom, size);
-    w->errno_at = __errno_location();
-    w->cxa = __cxa_get_globals ? __cxa_get_globals() : NULL;
-    if (!os_fault_stack_present())
-        os_fault_stack_install(&w->fault_stack, &w->fault_stack_size); /* without it an overflow is a plain SIGSEGV */
-    tls_worker = w;
-}
-
 int
 runtime_sim_open(const struct sim_hooks *hooks, size_t stack_size)
 {
@@ -562,12 +481,10 @@ runtime_sim_open(const struct sim_hooks *hooks, size_t stack_size)
     if (!atfork_installed && os_thread_atfork(in_forked_child) == 0)
         atfork_installed = true;
     reset();
-    rt.workers[0] = worker_new(0);
-    if (!rt.workers[0]) {
+    if (crew_adopt() != 0) {
         a_store_rel(&rt.state, RUN_NONE); /* [runtime.on] */
         return -ENOMEM;
     }
-    rt.n = 1;
     rt.stack_class = (unsigned)class;
     rt.membarrier = os_membarrier_init();
     rt.sim = hooks;
@@ -575,10 +492,8 @@ runtime_sim_open(const struct sim_hooks *hooks, size_t stack_size)
     rt.special = SPECIAL_SIM;
     rt.stop = 1;
     rt.workers[0]->ring.wake = &nobody;
-    idle_init(1);
     stack_init();
     os_fault_install(report_fault);
-    adopt_thread(rt.workers[0]);
     a_store_rel(&rt.state, RUN_SIM); /* [runtime.on] */
     return 0;
 }
@@ -637,12 +552,7 @@ runtime_sim_discard(struct task *t)
 void
 runtime_sim_close(void)
 {
-    struct worker *w = rt.workers[0];
-    tls_worker = NULL;
-    if (w->fault_stack)
-        os_fault_stack_remove(w->fault_stack, w->fault_stack_size);
-    a_store_rlx(&w->exited, 1); /* there was no thread */
-    workers_free(false);
+    crew_adopt_end();
     task_slab_fini();
     stack_fini();
     san_acquire(&rt); /* as in finish() */

@@ -24,8 +24,11 @@ struct runtime {
     bool membarrier;     /* constant in a run: os_membarrier() works */
     unsigned stack_class;
     size_t max_tasks;
-    unsigned n;          /* workers */
+    unsigned target;     /* constant in a run: how many workers should run tasks; these are in crew.c: */
+    int32_t active;      /* atomic: how many do */
+    unsigned n;          /* atomic: how many exist, grows */
     struct worker *workers[WORKERS_MAX];
+    uint32_t threads;    /* atomic: OS threads of this run */
     struct injector injector;
     /* the supervisor's event word: a futex; bumped when the main task ends, and when all workers sleep */
     uint32_t event __attribute__((aligned(64)));

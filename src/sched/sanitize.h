@@ -167,6 +167,17 @@ san_ignore_end(void)
 #endif
 }
 
+/** True under Valgrind, where one thread runs at a time and the others seem to sleep. */
+static inline bool
+san_serial(void)
+{
+#ifdef SAN_VALGRIND
+    return RUNNING_ON_VALGRIND;
+#else
+    return false;
+#endif
+}
+
 /** Tell Valgrind of a stack; the id is for san_stack_remove(). */
 static inline unsigned
 san_stack_add(const void *bottom, const void *top)
