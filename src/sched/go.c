@@ -162,6 +162,20 @@ copy_parts(char *to, const struct spawn *s)
 }
 
 int
+task_spawn_small(struct site site, weft_fn fn, const void *copied, size_t size)
+{
+    struct task *t;
+    int err = birth(&t);
+    if (err)
+        return err;
+    task_init(t, fn, t->copy, NULL, rt.stack_class, site);
+    if (size)
+        memcpy(t->copy, copied, size);
+    launch(t, task_inherited());
+    return 0;
+}
+
+int
 task_spawn(const struct spawn *s, weft_fn fn, void *arg)
 {
     const weft_attr *attr = s->attr;
@@ -173,13 +187,13 @@ task_spawn(const struct spawn *s, weft_fn fn, void *arg)
         class = (unsigned)c;
     }
     struct task *t;
-    int err = runtime_check();
-    if (!err && copy_size(s) > stack_class_size(class) / 4)
-        err = -E2BIG;
-    if (!err)
-        err = birth(&t);
+    int err = birth(&t);
     if (err)
         return err;
+    if (copy_size(s) > stack_class_size(class) / 4) {
+        task_free(worker_self(), t);
+        return -E2BIG;
+    }
     task_init(t, fn, arg, attr ? attr->name : NULL, class, s->site);
     if (s->copies) {
         t->arg = room_for_copy(t, copy_size(s));
@@ -229,6 +243,8 @@ weft_go_with_at(const char *where, const weft_attr *attr, weft_fn fn, void *arg)
 static int
 go_copy(struct site site, const weft_attr *attr, weft_fn fn, const void *arg, size_t size)
 {
+    if (!attr && size <= TASK_COPY)
+        return task_spawn_small(site, fn, arg, size);
     return task_spawn(&(struct spawn){.site = site, .attr = attr, .copies = true, .part = {arg}, .size = {size}}, fn, NULL);
 }
 

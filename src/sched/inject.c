@@ -42,7 +42,7 @@ push_single(struct injector *in, struct task *t)
     in->tail = t;
 }
 
-COLD void
+__attribute__((noinline)) void
 inject_push(struct task *t)
 {
     struct injector *in = &rt.injector;
@@ -117,7 +117,7 @@ get_block(struct injector *in)
     return b;
 }
 
-COLD void
+__attribute__((noinline)) void
 inject_spill(struct ring *r)
 {
     struct injector *in = &rt.injector;

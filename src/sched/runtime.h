@@ -80,6 +80,8 @@ struct spawn {
 
 /** Start fn(arg) as a task. 0 or what weft_go_copy_with() returns. */
 int task_spawn(const struct spawn *s, weft_fn fn, void *arg);
+/** The common case: all defaults, a copy of at most TASK_COPY bytes. Returns as task_spawn(). */
+int task_spawn_small(struct site site, weft_fn fn, const void *copied, size_t size);
 /** What a new task carries when nothing else is said; in a run only. */
 struct carried *task_inherited(void);
 

@@ -181,11 +181,11 @@ static int
 wg_go(struct site site, weft_wg *g, weft_fn fn, void *arg)
 {
     struct wg_task t = {g, fn, arg};
-    struct spawn s = {.site = site, .copies = true, .part = {&t}, .size = {sizeof t}};
+    _Static_assert(sizeof t <= TASK_COPY, "no room in the block");
     int err = add(g, 1);
     if (err)
         return err;
-    err = task_spawn(&s, wg_task_main, NULL);
+    err = task_spawn_small(site, wg_task_main, &t, sizeof t);
     if (err)
         add(g, -1); /* taken back: cannot fail */
     return err;
