@@ -269,6 +269,44 @@ senders_wait(void *arg)
 
 static void waiting_senders_are_released(void **state) { (void)state; in_run(senders_wait, NULL); }
 
+static int
+sends_one(void *arg)
+{
+    return weft_broadcast_send(arg, &(long){1});
+}
+
+static int
+hears_three(void *arg)
+{
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(weft_broadcast_recv(arg, NULL), ==, 0);
+    return 0;
+}
+
+/** Two senders wait; the receiver makes one place free and waits for more. The first sender's value goes straight to it and the place
+ *  stays free: the second must learn of it. */
+static int
+place_stays_free(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 50; i++) {
+        weft_wg g = WEFT_WG_INIT;
+        weft_broadcast *b = weft_broadcast_new_with(8, &(weft_broadcast_options){.capacity = 1, .slow = WEFT_SLOW_WAIT});
+        weft_receiver *r = weft_broadcast_join(b);
+        CHECK_INT(sends_one(b), ==, 0);
+        CHECK_INT(weft_wg_go(&g, sends_one, b), ==, 0);
+        CHECK_INT(weft_wg_go(&g, sends_one, b), ==, 0);
+        CHECK_INT(weft_sleep(200 * WEFT_US), ==, 0); /* most often they wait by now; the result is the same if not */
+        CHECK_INT(weft_wg_go(&g, hears_three, r), ==, 0);
+        CHECK_INT(weft_wg_wait(&g), ==, 0);
+        weft_broadcast_leave(r);
+        weft_broadcast_free(b);
+    }
+    return 0;
+}
+
+static void a_free_place_is_passed_on(void **state) { (void)state; in_run(place_stays_free, NULL); }
+
 /** Two who share a handle: each value reaches one of them. */
 static int
 shares(void *arg)
@@ -517,6 +555,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(broadcasts), cmocka_unit_test(broadcasts_from_a_plain_thread),
         cmocka_unit_test(waiting_receivers_are_served), cmocka_unit_test(waiting_senders_are_released),
+        cmocka_unit_test(a_free_place_is_passed_on),
         cmocka_unit_test(a_shared_handle_gets_each_value_once), cmocka_unit_test(watches),
         cmocka_unit_test(watches_from_a_plain_thread), cmocka_unit_test(watchers_see_the_latest),
         cmocka_unit_test(the_end_of_the_run_ends_waits)};

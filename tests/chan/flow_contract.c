@@ -638,6 +638,94 @@ passes_on(void *arg)
 
 static void a_select_passes_the_room_on(void **state) { (void)state; in_run(passes_on, NULL); }
 
+static int drops_begun; /* atomic */
+
+static void
+drop_slowly(void *elem, void *gate)
+{
+    (void)elem;
+    __atomic_fetch_add(&drops_begun, 1, __ATOMIC_RELEASE);
+    CHECK_INT(weft_chan_recv(gate, NULL), ==, 0);
+}
+
+static int drains(void *arg) { CHECK_INT(weft_chan_drain(arg), ==, 1); return 0; }
+
+static int
+send_large_counts(void *arg)
+{
+    struct big v = {.value = 7};
+    struct one *o = arg;
+    o->result = weft_chan_send(o->c, &v);
+    return 0;
+}
+
+/** All three blocks are held by slow drops and three senders wait. Two blocks come back: the first sender fills the channel, the second is
+ *  refused without using its block, so the third must be woken too. */
+static int
+refused(void *arg)
+{
+    (void)arg;
+    weft_wg drainers = WEFT_WG_INIT, senders = WEFT_WG_INIT;
+    struct one ones[3];
+    weft_chan *gate = weft_chan_new(0, 0);
+    weft_chan *c = weft_chan_new_with(sizeof(struct big),
+        &(weft_chan_options){.capacity = 1, .overflow = WEFT_OVERFLOW_REJECT, .drop = drop_slowly, .user = gate});
+    drops_begun = 0;
+    for (int i = 1; i <= 3; i++) {
+        CHECK_INT(send_long(c, i), ==, 0);
+        CHECK_INT(weft_wg_go(&drainers, drains, c), ==, 0);
+        while (__atomic_load_n(&drops_begun, __ATOMIC_ACQUIRE) < i)
+            weft_yield();
+    }
+    CHECK_INT(weft_chan_try_send(c, &(struct big){.value = 4}), ==, -EAGAIN);
+    for (size_t i = 0; i < 3; i++) {
+        ones[i] = (struct one){.c = c, .result = 1};
+        CHECK_INT(weft_wg_go(&senders, send_large_counts, &ones[i]), ==, 0);
+        until_waiting(c, i + 1, 0);
+    }
+    CHECK_INT(weft_chan_send(gate, NULL), ==, 0);
+    CHECK_INT(weft_chan_send(gate, NULL), ==, 0);
+    CHECK_INT(weft_wg_wait(&senders), ==, 0);
+    CHECK_INT((ones[0].result == 0) + (ones[1].result == 0) + (ones[2].result == 0), ==, 1);
+    CHECK_INT((ones[0].result == -ENOBUFS) + (ones[1].result == -ENOBUFS) + (ones[2].result == -ENOBUFS), ==, 2);
+    CHECK_INT(weft_chan_send(gate, NULL), ==, 0);
+    CHECK_INT(weft_wg_wait(&drainers), ==, 0);
+    CHECK_INT(recv_long(c), ==, 7);
+    check_books(c, 4, 1, 3, 0);
+    weft_chan_free(c);
+    weft_chan_free(gate);
+    return 0;
+}
+
+static void who_is_refused_passes_the_block_on(void **state) { (void)state; in_run(refused, NULL); }
+
+/** The receiver of the new value frees the channel while the old one is still being dropped. */
+static int
+freed_while_dropping(void *arg)
+{
+    (void)arg;
+    weft_wg g = WEFT_WG_INIT;
+    struct big v;
+    weft_chan *gate = weft_chan_new(0, 0);
+    struct one o = {.c = weft_chan_new_with(sizeof(struct big), &(weft_chan_options){
+        .capacity = 1, .overflow = WEFT_OVERFLOW_DROP_OLDEST, .drop = drop_slowly, .user = gate})};
+    drops_begun = 0;
+    CHECK_INT(send_long(o.c, 1), ==, 0);
+    CHECK_INT(weft_wg_go(&g, send_large_counts, &o), ==, 0);
+    while (__atomic_load_n(&drops_begun, __ATOMIC_ACQUIRE) < 1)
+        weft_yield();
+    CHECK_INT(weft_chan_recv(o.c, &v), ==, 0); /* the new value is there already */
+    CHECK_INT(v.value, ==, 7);
+    weft_chan_free(o.c);
+    CHECK_INT(weft_chan_send(gate, NULL), ==, 0);
+    CHECK_INT(weft_wg_wait(&g), ==, 0);
+    CHECK_INT(o.result, ==, 0);
+    weft_chan_free(gate);
+    return 0;
+}
+
+static void the_channel_lives_until_the_drop_is_done(void **state) { (void)state; in_run(freed_while_dropping, NULL); }
+
 int
 main(void)
 {
@@ -646,6 +734,8 @@ main(void)
         cmocka_unit_test(batches_of_every_size), cmocka_unit_test(overflow_policies),
         cmocka_unit_test(overflow_from_a_plain_thread), cmocka_unit_test(the_last_producer_closes),
         cmocka_unit_test(the_last_consumer_fails_producers), cmocka_unit_test(drain_drops_what_is_buffered),
-        cmocka_unit_test(the_books_balance), cmocka_unit_test(a_select_passes_the_room_on)};
+        cmocka_unit_test(the_books_balance), cmocka_unit_test(a_select_passes_the_room_on),
+        cmocka_unit_test(who_is_refused_passes_the_block_on),
+        cmocka_unit_test(the_channel_lives_until_the_drop_is_done)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

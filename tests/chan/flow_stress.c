@@ -240,11 +240,52 @@ freed_by_who_got_the_last(void **state)
     }
 }
 
+/* The length is read without the lock, as the try_ forms do: a full channel that drops its oldest is full at every instant. */
+static bool over;
+
+static void *
+watches_the_length(void *arg)
+{
+    while (!__atomic_load_n(&over, __ATOMIC_RELAXED))
+        CHECK_INT(weft_chan_len(arg), ==, 1);
+    return NULL;
+}
+
+static int
+replaces(void *arg)
+{
+    struct value *v = calloc(1, weft_chan_elem_size(arg));
+    for (long i = 0; i < scaled(100000); i++)
+        CHECK_INT(weft_chan_send(arg, v), ==, 0);
+    free(v);
+    return 0;
+}
+
+static void
+full_at_every_instant(void **state)
+{
+    (void)state;
+    for (size_t size = sizeof(struct value); size <= 600; size += 600 - sizeof(struct value)) {
+        pthread_t watcher;
+        weft_chan *c = weft_chan_new_with(size, &(weft_chan_options){.capacity = 1, .overflow = WEFT_OVERFLOW_DROP_OLDEST});
+        struct value *v = calloc(1, size);
+        over = false;
+        assert_int_equal(weft_chan_send(c, v), 0);
+        assert_int_equal(pthread_create(&watcher, NULL, watches_the_length, c), 0);
+        in_run(replaces, c);
+        __atomic_store_n(&over, true, __ATOMIC_RELAXED);
+        pthread_join(watcher, NULL);
+        assert_int_equal(check_failures, 0);
+        free(v);
+        weft_chan_free(c);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(small_values), cmocka_unit_test(large_values),
         cmocka_unit_test(small_values_consumers_leave), cmocka_unit_test(large_values_consumers_leave),
-        cmocka_unit_test(freed_by_who_got_the_last)};
+        cmocka_unit_test(freed_by_who_got_the_last), cmocka_unit_test(full_at_every_instant)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -458,7 +458,7 @@ in_the_order_they_came(void *arg)
         CHECK_INT(ints_recv(c, &v), ==, 0);
         CHECK_INT(v, ==, i);
     }
-    CHECK_INT(weft_wg_wait(&g), ==, 0);
+    CHECK_INT(weft_wg_wait(&g), ==, 0); /* they still write to their p[i] */
     for (int i = 0; i < 8; i++) {
         p[i] = (struct party){.c = c};
         CHECK_INT(weft_wg_go(&g, receives, &p[i]), ==, 0);
