@@ -11,15 +11,16 @@
 
 #include <stdlib.h>
 
-enum { ARENA_STACKS = 1024, CARVE = 32, COLOURS = 16, COLOUR_STEP = 64 };
+enum { ARENA_STACKS = 1024, CARVE = 32, COLOURS = 16, COLOUR_STEP = 64, PAGE = 4096 };
 
 static const struct {
     size_t size, guard;
+    unsigned pages; /* how many tops, a page apart; see stack.h */
 } classes[STACK_CLASSES] = {
-    {(size_t)64 << 10, 4096}, /* mass tasks */
-    {(size_t)256 << 10, 4096}, /* the default: printf, TLS handshakes, SQLite */
-    {(size_t)1 << 20, (size_t)64 << 10},
-    {(size_t)8 << 20, (size_t)64 << 10}, /* a frame larger than a page could jump a small guard */
+    {(size_t)64 << 10, 4096, 1}, /* mass tasks */
+    {(size_t)256 << 10, 4096, 4}, /* the default: printf, TLS handshakes, SQLite */
+    {(size_t)1 << 20, (size_t)64 << 10, 8},
+    {(size_t)8 << 20, (size_t)64 << 10, 16}, /* a frame larger than a page could jump a small guard */
 };
 
 struct arena {
@@ -119,7 +120,8 @@ carve(struct magazine *m, unsigned class, size_t most)
     os_mem_guard(base, size, classes[class].guard, n); /* fewer is fine: see os/mem.h */
     for (size_t i = 0; i < n; i++) {
         char *stack = base + i * size;
-        size_t colour = ((uintptr_t)stack / size) % COLOURS * COLOUR_STEP;
+        size_t number = (uintptr_t)stack / size;
+        size_t colour = number % COLOURS * COLOUR_STEP + number % classes[class].pages * PAGE;
         m->tops[m->n++] = stack + size - colour;
         if (san_wants_stacks())
             san_stack_add(stack, stack + size - 1);
