@@ -20,6 +20,7 @@
 #include <weft/sim.h>
 #include <weft/task.h>
 #include <weft/time.h>
+#include <weft/timer.h>
 #include <weft/wg.h>
 
 #endif

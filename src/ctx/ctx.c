@@ -184,16 +184,18 @@ expire(struct carried *c)
         end_tree(owner_of_deadline(ctx_of(c)), -ETIMEDOUT, -ETIMEDOUT);
 }
 
-static bool
-timer_take(struct timer *t)
+static void *
+timer_take(struct timer *t, int64_t now, int64_t *again)
 {
-    return try_ref(container_of(t, struct weft_ctx, timer));
+    weft_ctx *ctx = container_of(t, struct weft_ctx, timer);
+    (void)now, (void)again;
+    return try_ref(ctx) ? ctx : NULL;
 }
 
 static void
-timer_fire(struct timer *t)
+timer_fire(void *taken)
 {
-    weft_ctx *ctx = container_of(t, struct weft_ctx, timer);
+    weft_ctx *ctx = taken;
     end_tree(ctx, -ETIMEDOUT, -ETIMEDOUT);
     weft_ctx_free(ctx);
 }
@@ -228,7 +230,7 @@ init(weft_ctx *ctx)
     ctx->key = NULL;
     ctx->cause = 0;
     ctx->timer = (struct timer){.kind = &deadline_timer};
-    chan_init_guarded(&ctx->done, free_memory);
+    chan_init_guarded(&ctx->done, 0, 0, NULL, free_memory);
 }
 
 /** Take up the parent's state: ended, or with a child more. */

@@ -211,8 +211,8 @@ idle_sleep(struct worker *w)
             w->searching = true;
             return;
         }
-    } else if (awake(s) == 1 && a_load_seq(&rt.wants_quiet) && runtime_nothing_armed()) {
-        runtime_event(); /* all sleep: the supervisor decides whether that is a deadlock */
+    } else if (awake(s) == 1 && a_load_seq(&rt.wants_quiet) && (a_load_seq(&rt.cancelled) || runtime_nothing_armed())) {
+        runtime_event(); /* all sleep: the supervisor decides whether that is a deadlock, or the end whatever is armed */
     }
 
     int n = 0;
