@@ -56,8 +56,10 @@ void
 weft_ctx_free(weft_ctx *ctx)
 {
     while (ctx && !ctx->immortal) {
+        san_release(ctx);
         if (a_sub_acq_rel(&ctx->refs, 1) != 1) /* [ctx.refs] every user's last touch comes before the free */
             return;
+        san_acquire(ctx);
         weft_ctx *parent = ctx->parent;
         leave_parent(ctx);
         timer_disarm(&ctx->timer); /* one that is being taken just now finds no reference to take */

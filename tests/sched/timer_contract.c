@@ -310,16 +310,19 @@ stop_waits_for_fn(void *arg)
     (void)arg;
     weft_timer t = {{0}};
     struct probe p = {.gate = weft_chan_new(0, 0)};
-    struct stopper s = {.t = &t, .p = &p};
+    struct stopper s = {.t = &t, .p = &p}, s2 = s;
     CHECK_INT(weft_timer_start(&t, 0, note, &p), ==, 0);
     weft_sleep(WEFT_MS);
-    weft_wg_add(&s.done, 2);
+    weft_wg_add(&s.done, 1);
+    weft_wg_add(&s2.done, 1);
     CHECK_INT(weft_go(stops, &s), ==, 0);
-    CHECK_INT(weft_go(stops, &s), ==, 0);
+    CHECK_INT(weft_go(stops, &s2), ==, 0);
     CHECK_INT(weft_wg_wait_until(&s.done, weft_in(WEFT_SECOND)), ==, -ETIMEDOUT);
     CHECK_INT(weft_chan_send(p.gate, NULL), ==, 0);
     CHECK_INT(weft_wg_wait(&s.done), ==, 0);
+    CHECK_INT(weft_wg_wait(&s2.done), ==, 0);
     CHECK_INT(s.result, ==, -EALREADY);
+    CHECK_INT(s2.result, ==, -EALREADY);
     CHECK_INT(s.ran_when_stopped, ==, 1);
     /* Armed again while it runs: the new one is taken back, the one that runs is waited for. */
     CHECK_INT(weft_timer_reset(&t, 0), ==, 1);
