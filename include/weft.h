@@ -9,6 +9,7 @@
 #include <weft/ctx.h>
 #include <weft/errno.h>
 #include <weft/event.h>
+#include <weft/group.h>
 #include <weft/io.h>
 #include <weft/mutex.h>
 #include <weft/once.h>

@@ -271,6 +271,14 @@ ctx_new(weft_ctx *parent, bool ends_with)
     return ctx;
 }
 
+weft_ctx *
+ctx_for_tasks(weft_ctx *given)
+{
+    if (given)
+        return given;
+    return runtime_check() == 0 ? ctx_of(task_inherited()) : weft_ctx_current();
+}
+
 bool
 ctx_is_real(const weft_ctx *ctx)
 {

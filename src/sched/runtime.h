@@ -70,6 +70,7 @@ struct spawn {
     const weft_attr *attr;      /* NULL: all defaults */
     struct task_handle *handle; /* NULL: none */
     bool copies;                /* fn gets a copy of the two parts, one after the other, instead of arg */
+    bool copies_handle;         /* the copy begins with the handle */
     const void *part[2];
     size_t size[2];
 };
