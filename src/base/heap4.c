@@ -99,6 +99,16 @@ heap_push(struct heap4 *h, struct heap_item *item, int64_t when)
     sift_up(h, h->n++, (struct heap_entry){when, slot});
 }
 
+/** Entry e takes place i, where its time may be too early or too late. */
+static void
+settle(struct heap4 *h, size_t i, struct heap_entry e)
+{
+    if (i > 0 && h->at[(i - 1) / 4].when > e.when)
+        sift_up(h, i, e);
+    else
+        sift_down(h, i, e);
+}
+
 void
 heap_remove(struct heap4 *h, struct heap_item *item)
 {
@@ -108,12 +118,14 @@ heap_remove(struct heap4 *h, struct heap_item *item)
     h->pos[slot] = h->free;
     h->free = slot;
     struct heap_entry last = h->at[--h->n];
-    if (i == h->n)
-        return;
-    if (i > 0 && h->at[(i - 1) / 4].when > last.when)
-        sift_up(h, i, last);
-    else
-        sift_down(h, i, last);
+    if (i != h->n)
+        settle(h, i, last);
+}
+
+void
+heap_change(struct heap4 *h, struct heap_item *item, int64_t when)
+{
+    settle(h, h->pos[item->slot] - 1, (struct heap_entry){when, item->slot});
 }
 
 void

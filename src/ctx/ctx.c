@@ -186,16 +186,18 @@ expire(struct carried *c)
         end_tree(owner_of_deadline(ctx_of(c)), -ETIMEDOUT, -ETIMEDOUT);
 }
 
-static bool
-timer_take(struct timer *t)
+static void *
+timer_take(struct timer *t, int64_t now, int64_t *again)
 {
-    return try_ref(container_of(t, struct weft_ctx, timer));
+    weft_ctx *ctx = container_of(t, struct weft_ctx, timer);
+    (void)now, (void)again;
+    return try_ref(ctx) ? ctx : NULL;
 }
 
 static void
-timer_fire(struct timer *t)
+timer_fire(void *taken)
 {
-    weft_ctx *ctx = container_of(t, struct weft_ctx, timer);
+    weft_ctx *ctx = taken;
     end_tree(ctx, -ETIMEDOUT, -ETIMEDOUT);
     weft_ctx_free(ctx);
 }
@@ -230,7 +232,7 @@ init(weft_ctx *ctx)
     ctx->key = NULL;
     ctx->cause = 0;
     ctx->timer = (struct timer){.kind = &deadline_timer};
-    chan_init_guarded(&ctx->done, free_memory);
+    chan_init_guarded(&ctx->done, 0, 0, NULL, free_memory);
 }
 
 /** Take up the parent's state: ended, or with a child more. */
@@ -268,6 +270,14 @@ ctx_new(weft_ctx *parent, bool ends_with)
         join_parent(ctx, parent);
     }
     return ctx;
+}
+
+weft_ctx *
+ctx_for_tasks(weft_ctx *given)
+{
+    if (given)
+        return given;
+    return runtime_check() == 0 ? ctx_of(task_inherited()) : weft_ctx_current();
 }
 
 bool

@@ -39,6 +39,9 @@ ctx_of(struct carried *c)
 
 /** A new context below parent; `ends_with` it or not. Never NULL. */
 weft_ctx *ctx_new(weft_ctx *parent, bool ends_with);
+/** What a new object whose tasks carry a context of its own makes that a child of: `given` or else what a task started now
+ *  would carry. */
+weft_ctx *ctx_for_tasks(weft_ctx *given);
 /** True unless ctx is out of memory's static context. */
 bool ctx_is_real(const weft_ctx *ctx);
 /** hook.c: ctx has just ended: start its hooks. */

@@ -46,10 +46,10 @@ task_new(struct site site, const weft_attr *attr, weft_fn fn, void *arg)
     if (runtime_check() != 0 || posix_memalign((void **)&h, 64, sizeof *h) != 0)
         return NULL;
     weft_attr own = attr ? *attr : (weft_attr){0};
-    own.ctx = h->ctx = weft_ctx_with_cancel(own.ctx ? own.ctx : ctx_of(task_inherited()));
+    own.ctx = h->ctx = weft_ctx_with_cancel(ctx_for_tasks(own.ctx));
     h->handle.ended = ended;
     h->result = 0;
-    chan_init_guarded(&h->done, destroy);
+    chan_init_guarded(&h->done, 0, 0, NULL, destroy);
     h->done.refs = 2;
     struct spawn s = {.site = site, .attr = &own, .handle = &h->handle};
     if (!ctx_is_real(h->ctx) || task_spawn(&s, fn, arg) != 0) {

@@ -45,9 +45,11 @@ run_hook(void *arg)
 {
     struct hook *h = arg;
     weft_ctx *carry = h->carry;
+    san_acquire(h); /* who made it */
     a_store_rlx(&h->runner, parker_self()); /* only its writer compares it with itself */
     h->fn(h->arg);
     struct waiter *list = NULL, **end = &list, *n;
+    san_release(h);
     spin_lock(&h->lock);
     a_store_rel(&h->state, DONE); /* [hook.state] */
     while ((n = waitq_claim(&h->stoppers))) {
@@ -108,6 +110,7 @@ after(struct site site, weft_ctx *ctx, weft_fn fn, void *arg, weft_ctx_hook *pub
     h->runner = NULL;
     h->stoppers = (struct waitq){0};
     spin_unlock(&h->lock);
+    san_release(h);
     spin_lock(&ctx->carried.lock);
     bool ended = ctx->carried.err != 0;
     a_store_rel(&h->state, ended ? STARTED : PENDING); /* [hook.state] */
@@ -193,5 +196,6 @@ weft_ctx_stop(weft_ctx_hook *public)
         return 0;
     if (a_load_rlx(&h->runner) != parker_self()) /* equal only if we wrote it */
         wait_done(h); /* also when it is done: its runner gives the lock back last */
+    san_acquire(h);
     return -EALREADY;
 }

@@ -203,7 +203,7 @@ task_spawn(const struct spawn *s, weft_fn fn, void *arg)
         }
         copy_parts(t->arg, s);
     }
-    t->handle = s->handle;
+    t->handle = s->copies_handle ? t->arg : s->handle;
     struct carried *c = attr && attr->ctx ? (struct carried *)(void *)attr->ctx : task_inherited();
     launch(t, c);
     return 0;

@@ -231,11 +231,11 @@ sleep_until(struct worker *w, int64_t until)
 }
 
 /** A worker has taken itself out of the count s, and there is nothing to do. Were all asleep, the supervisor decides whether that is a
- *  deadlock. */
+ *  deadlock, or the end of a cancelled run whatever is armed. */
 static void
 fell_asleep(uint64_t s)
 {
-    if (awake(s) == 1 && a_load_seq(&rt.wants_quiet) && runtime_nothing_armed())
+    if (awake(s) == 1 && a_load_seq(&rt.wants_quiet) && (a_load_seq(&rt.cancelled) || runtime_nothing_armed()))
         runtime_event();
 }
 

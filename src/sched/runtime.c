@@ -343,6 +343,8 @@ finish(weft_time grace, int cause, enum weft_leaks leaks)
 {
     int64_t until = grace_end(grace);
     runtime_cancel(cause);
+    while (a_load_seq(&rt.starting)) /* [timer.start] who comes later sees that the run is cancelled */
+        os_thread_yield();
     unsigned claimed = 0;
     bool alive = wait_for_tasks(until) > 0;
     if (alive && leaks == WEFT_LEAKS_REPORT)

@@ -19,6 +19,7 @@ struct runtime {
     uint32_t cancelled;  /* atomic: the run's root has ended: nothing is started any more */
     uint32_t cancelling; /* atomic: how many are ending a context: solo waits are claimed by CAS, see park.c */
     uint32_t stop;       /* atomic: workers leave; always set in a simulation, whose only worker asks rt.sim what to run */
+    uint32_t starting;   /* atomic: timers between the moment they are due and the start of their task: the end of the run waits for them */
     uint32_t run;        /* how many runs there were; constant in a run */
     uint32_t forked;     /* atomic: this is a forked child */
     bool membarrier;     /* constant in a run: os_membarrier() works */
@@ -74,6 +75,7 @@ struct spawn {
     const weft_attr *attr;      /* NULL: all defaults */
     struct task_handle *handle; /* NULL: none */
     bool copies;                /* fn gets a copy of the two parts, one after the other, instead of arg */
+    bool copies_handle;         /* the copy begins with the handle */
     const void *part[2];
     size_t size[2];
 };

@@ -109,23 +109,43 @@ timer_start(struct timer *t, int64_t when)
     return ok ? 0 : -ENOMEM;
 }
 
-/* What is due, taken out of the heap. */
+int
+timer_when(weft_time d, int64_t *when)
+{
+    if (d >= WEFT_CLOCK_BASE && d != WEFT_NEVER)
+        return -EINVAL;
+    int64_t now = sched_now();
+    *when = d <= 0 ? now : d > INT64_MAX - now ? INT64_MAX : now + d;
+    return 0;
+}
+
+/* What is due: of a kind, or the wait `epoch` of a task. The timer itself is not touched any more. */
 struct due {
-    struct timer *timer;
+    const struct timer_kind *kind;
+    void *taken;
     uint32_t epoch;
 };
+
+/** Take t, which is due, out of the heap or give it its next time. False: there is nothing to fire. The lock is held. */
+static bool
+take(struct timers *ts, struct timer *t, int64_t now, struct due *due)
+{
+    int64_t again = 0;
+    *due = (struct due){t->kind, t->kind ? t->kind->take(t, now, &again) : container_of(t, struct task, timer), t->epoch};
+    if (again)
+        heap_change(&ts->heap, &t->item, again);
+    else
+        heap_remove(&ts->heap, &t->item); /* last: then a waiter may arm it anew, an owner free it */
+    return due->taken;
+}
 
 static unsigned
 take_due(struct timers *ts, int64_t now, struct due due[FIRE_BATCH])
 {
     unsigned n = 0;
     spin_lock(&ts->lock);
-    while (n < FIRE_BATCH && ts->heap.n && ts->heap.at[0].when <= now) {
-        struct timer *t = container_of(heap_first(&ts->heap), struct timer, item);
-        due[n] = (struct due){t, t->epoch};
-        n += !t->kind || t->kind->take(t);
-        heap_remove(&ts->heap, &t->item); /* last: then a waiter may arm it anew, an owner free it */
-    }
+    while (n < FIRE_BATCH && ts->heap.n && ts->heap.at[0].when <= now)
+        n += take(ts, container_of(heap_first(&ts->heap), struct timer, item), now, &due[n]);
     set_min(ts);
     spin_unlock(&ts->lock);
     return n;
@@ -142,11 +162,10 @@ timers_run(struct timers *ts)
             return;
         n = take_due(ts, now, due);
         for (unsigned i = 0; i < n; i++) {
-            struct timer *t = due[i].timer;
-            if (t->kind)
-                t->kind->fire(t);
+            if (due[i].kind)
+                due[i].kind->fire(due[i].taken);
             else
-                park_time_out(container_of(t, struct task, timer), due[i].epoch);
+                park_time_out(due[i].taken, due[i].epoch);
         }
     }
 }

@@ -2,19 +2,20 @@
  *
  * Idea        A heap per worker, and one for plain threads with a thread of its own (service.c). The timer of a wait ends that wait, named by
  *             its epoch; one that fires late finds another epoch and does nothing. A timer with a kind belongs to an object of an
- *             upper floor: under the heap's lock it is asked to take() a reference, then, without any lock, to fire().
- * Invariants  A timer is armed and disarmed by one thread at a time: its owner sees to that. */
+ *             upper floor: under the heap's lock it is asked to take() what shall fire, then, without any lock, that is fired.
+ * Invariants  A timer is armed and disarmed by one thread at a time: its owner sees to that. When timer_disarm() has returned, take()
+ *             will not be called any more and does not run; what it has taken before may still be fired. */
 #ifndef SCHED_TIMER_H
 #define SCHED_TIMER_H
 
 #include "sched/worker.h"
 
 struct timer_kind {
-    /** The timer is due and out of the heap. Keep the object alive until fire(); false: it is on its way to its end, leave it.
-     *  Under the heap's lock. */
-    bool (*take)(struct timer *t);
+    /** The timer is due. Returns what to fire, which stays alive until then; NULL: nothing. *again, 0 at first: the time at which it
+     *  is due next; else it leaves the heap. Under the heap's lock: must not touch any timer. */
+    void *(*take)(struct timer *t, int64_t now, int64_t *again);
     /** Do it. On a worker, perhaps in the middle of a task's switch: must not wait, must be short. */
-    void (*fire)(struct timer *t);
+    void (*fire)(void *taken);
 };
 
 void timers_init(struct timers *ts);
@@ -28,6 +29,8 @@ void timer_arm(struct timers *ts, struct timer *t, int64_t when);
 bool timer_disarm(struct timer *t);
 /** timer_arm() with the room, from any task or thread. 0 | -ENOMEM | -EAGAIN no thread can be started for it. */
 int timer_start(struct timer *t, int64_t when);
+/** *when: the time d from now; d <= 0 is now, WEFT_NEVER is INT64_MAX. 0 | -EINVAL no such duration. */
+int timer_when(weft_time d, int64_t *when);
 /** Fire what is due. */
 void timers_run(struct timers *ts);
 /** The first deadline, INT64_MAX: none. May be old at once. */

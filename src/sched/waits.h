@@ -16,6 +16,7 @@
     W(SEM, "semaphore")            /* sem.c: acquire; release */                        \
     W(SELECT, "select")            /* select.c: wait_for_case; as sending and receiving */ \
     W(HOOK, "end of context hook") /* hook.c: weft_ctx_stop; run_hook */                \
+    W(TIMER, "end of timer function") /* ctx/timer.c: weft_timer_stop; run_timer */     \
     W(RLOCK, "rwmutex to read")    /* rwmutex.c: rlock_slow; weft_rwmutex_unlock, the last _runlock, a writer that gives up */ \
     W(WLOCK, "rwmutex to write")   /* rwmutex.c: lock_slow; weft_rwmutex_unlock, the last _runlock */ \
     W(COND, "condition")           /* cond.c: weft_cond_wait_until; weft_cond_signal, _broadcast */ \
