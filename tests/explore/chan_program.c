@@ -153,6 +153,7 @@ do_select(struct turn *t, const struct select_letter *l)
             history_end(&w.h, at[i], k, 0);
         else
             history_drop(&w.h, at[i]);
+        weft_sim_check(cases[i].err == 1 || cases[i].err == 0 || cases[i].err == -EPIPE, "a case that ran has done something, or found it closed");
         weft_sim_check((i == k) == (cases[i].err != 1), "only the case that ran has a result");
         if (l->deed[i] == DEED_RECV) {
             check_value(&v[i]);

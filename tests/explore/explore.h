@@ -4,7 +4,7 @@
  * "sr|c" is a task that sends and receives, and one that closes. explore() runs it in the simulator and counts.
  *
  * Without arguments the program runs as a test. With --caught it is linked with a broken library: then it is good if some row fails,
- * and it stops at the first that does. */
+ * and it stops at the first that does. --caught PART runs only the rows that have PART in their names. */
 #ifndef TESTS_EXPLORE_H
 #define TESTS_EXPLORE_H
 

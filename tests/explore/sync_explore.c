@@ -115,11 +115,12 @@ mutex_finish(void)
 
 static const struct object mutex = {"mutex", mutex_setup, mutex_letter, NULL, NULL, mutex_finish};
 
-/* ---- semaphore of 2 ---- */
+/* ---- semaphore of 2; k keeps one until the end ---- */
 
 static struct {
     weft_sem s;
-    int out;
+    int out, small, big; /* permits; those that wait for one, and for two */
+    weft_event go;       /* who keeps what it has may give it back */
     bool closes;
 } se;
 
@@ -127,14 +128,15 @@ static void
 sem_setup(const char *program)
 {
     weft_sem_init(&se.s, 2);
-    se.out = 0;
+    se.out = se.small = se.big = 0;
+    weft_event_init(&se.go);
     se.closes = strchr(program, 'c') != NULL;
 }
 
 static int
 sem_acquire(char letter, uint64_t k)
 {
-    if (letter == 'a' || letter == 'b')
+    if (letter == 'a' || letter == 'b' || letter == 'k')
         return weft_sem_acquire(&se.s, k);
     if (letter == 't' || letter == 'T')
         return weft_sem_try_acquire(&se.s, k);
@@ -157,7 +159,9 @@ sem_letter(char letter)
         return;
     }
     uint64_t k = strchr("bTDH", letter) ? 2 : 1;
+    plus(k == 1 ? &se.small : &se.big, 1);
     int err = sem_acquire(letter, k);
+    plus(k == 1 ? &se.small : &se.big, -1);
     if (err == -EPIPE && se.closes)
         return;
     if (err == -E2BIG && k == 2) /* while it was resized */
@@ -168,8 +172,22 @@ sem_letter(char letter)
         return;
     check(plus(&se.out, (int)k) <= 2, "no more are out than there are");
     weft_sim_point();
+    if (letter == 'k')
+        weft_event_hold(&se.go);
     plus(&se.out, -(int)k);
     check(weft_sem_release(&se.s, k) == 0, "what was taken is given back");
+}
+
+static void
+sem_quiet(void)
+{
+    check(!(value(&se.small) && !value(&se.big) && weft_sem_available(&se.s)), "nobody waits for what is there");
+}
+
+static void
+sem_release(void)
+{
+    weft_event_set(&se.go);
 }
 
 static void
@@ -180,7 +198,7 @@ sem_finish(void)
     check(weft_sem_release(&se.s, 1) == -EOVERFLOW, "and no more than all");
 }
 
-static const struct object sem = {"sem", sem_setup, sem_letter, NULL, NULL, sem_finish};
+static const struct object sem = {"sem", sem_setup, sem_letter, sem_quiet, sem_release, sem_finish};
 
 /* ---- wait group; one task to be awaited for each d and g ---- */
 
@@ -665,7 +683,10 @@ static const struct row rows[] = {
     {&mutex, "L|L|L|Lx", 2},
     {&sem, "bb|aa", 4},
     {&sem, "a|b|a", 3},
-    {&sem, "H|b|a|x", 2}, /* a big request that is cancelled lets the small one through */
+    {&sem, "H|b|a|x", 2},
+    {&sem, "k|D|a", 3}, /* a big request that gives up lets the small one behind it through */
+    {&sem, "k|b|ax", 3},
+    {&sem, "k|k|az", 2},
     {&sem, "b|D|a", 3},
     {&sem, "b|b|ac", 2},
     {&wg, "d|w", 0},
