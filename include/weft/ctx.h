@@ -110,7 +110,8 @@ WEFT_API int weft_ctx_stop(weft_ctx_hook *hook);
 /* What a block with a context of its own keeps; for the macros below. */
 typedef struct weft_ctx_scope {
     weft_ctx *before;
-    weft_ctx *mine; /* NULL: the caller's own */
+    weft_ctx *mine; /* made by the block; NULL: the caller's own */
+    int ends;       /* `mine` ends with the block */
     int once;
 } weft_ctx_scope;
 

@@ -100,7 +100,7 @@ fire(void *taken)
 {
     struct task *t = taken;
     struct call *c = call_of(t);
-    task_start_reserved(t, run_timer, c, c->site, c->carry ? &c->carry->carried : NULL);
+    (void)task_start_reserved(t, rt.run, run_timer, c, c->site, c->carry ? &c->carry->carried : NULL); /* the run waits for us */
     a_add_seq(&rt.starting, -1);
 }
 
@@ -124,16 +124,17 @@ values_of_caller(void)
 static int
 prepare(struct body *b)
 {
-    struct task *t = task_reserve();
+    uint32_t run;
+    struct task *t = task_reserve(&run);
     if (!t)
         return -ENOMEM;
     weft_ctx *carry = values_of_caller();
     if (!carry) {
-        task_unreserve(t);
+        task_unreserve(t, run);
         return -ENOMEM;
     }
     b->carry = carry == weft_ctx_background() ? NULL : carry;
-    b->run = task_run();
+    b->run = run;
     a_store_rlx(&b->task, t); /* under the lock; the heap's lock publishes it */
     *call_of(t) = (struct call){b, b->fn, b->arg, b->carry, b->site};
     return 0;
@@ -153,8 +154,7 @@ give_up(struct body *b)
     struct task *t = a_load_rlx(&b->task); /* nobody changes it now */
     if (!t)
         return NULL;
-    if (b->run == task_run()) /* else its memory has gone with its run */
-        task_unreserve(t);
+    task_unreserve(t, b->run);
     a_store_rlx(&b->task, NULL); /* as above */
     return b->carry;
 }

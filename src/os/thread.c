@@ -195,7 +195,7 @@ os_membarrier(void)
 }
 
 int
-os_thread_atfork(void (*child)(void))
+os_thread_atfork(void (*before)(void), void (*parent)(void), void (*child)(void))
 {
-    return -pthread_atfork(NULL, NULL, child);
+    return -pthread_atfork(before, parent, child);
 }

@@ -32,6 +32,6 @@ bool os_membarrier_init(void);
 void os_membarrier(void);
 
 /** Call fn in the child of each fork from now on. 0 or -errno. */
-int os_thread_atfork(void (*child)(void));
+int os_thread_atfork(void (*before)(void), void (*parent)(void), void (*child)(void));
 
 #endif

@@ -31,6 +31,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EXIT_LOOKS 100000000 /* ns */
+
 ptrdiff_t worker_tls_offset;
 static __thread struct worker *tls_worker __attribute__((tls_model("initial-exec")));
 static struct worker *old_blocks[WORKERS_MAX]; /* of earlier runs */
@@ -85,14 +87,19 @@ static struct worker *
 block_new(unsigned index)
 {
     struct worker *w = old_blocks[index];
+    bool fresh = !w;
     old_blocks[index] = NULL;
-    if (!w && posix_memalign((void **)&w, 64, sizeof *w) != 0)
+    if (fresh && posix_memalign((void **)&w, 64, sizeof *w) != 0)
         return NULL;
-    memset(w, 0, sizeof *w);
+    if (fresh)
+        timers_init(&w->timers);
+    /* Not the timers: a plain thread may look whether a context of an earlier run is still in there. They are empty. */
+    size_t behind = offsetof(struct worker, timers) + sizeof w->timers;
+    memset(w, 0, offsetof(struct worker, timers));
+    memset((char *)w + behind, 0, sizeof *w - behind);
     w->stamp = (uint32_t)(os_clock_now() / 1000000);
     w->index = index;
     w->random = index * 2654435761u + 1;
-    timers_init(&w->timers);
     return w;
 }
 
@@ -156,6 +163,21 @@ wake_all(void)
         recall(rt.workers[i]);
 }
 
+/** Wait for a worker to leave. For one that runs a task, until the time given; one that does not is on its way, however busy the machine
+ *  is, and cannot get another. */
+static void
+wait_exit(struct worker *w, int64_t until)
+{
+    while (!a_load_acq(&w->exited)) { /* [crew.exited] */
+        if (os_futex_wait(&w->exited, 0, until) != -ETIMEDOUT)
+            wake_all(); /* one that was on its way to sleep */
+        else if (a_load_rlx(&w->current)) /* a guess is enough: see ATTEND_ORPHAN */
+            return;
+        else
+            until = os_clock_now() + EXIT_LOOKS;
+    }
+}
+
 unsigned
 crew_stop(int64_t until)
 {
@@ -166,8 +188,7 @@ crew_stop(int64_t until)
         struct worker *w = rt.workers[i];
         if (!w->started)
             continue;
-        while (!a_load_acq(&w->exited) && os_futex_wait(&w->exited, 0, until) != -ETIMEDOUT) /* [crew.exited] */
-            wake_all(); /* one that was on its way to sleep */
+        wait_exit(w, until);
         if (a_load_acq(&w->exited)) { /* [crew.exited] */
             os_thread_join(w->thread);
         } else {

@@ -53,11 +53,29 @@ live_about(void)
     return n;
 }
 
-/** A block for a new task. 0 or why not. */
-static int
-birth(struct task **out)
+/** Keep the run that goes on, if any, from ending: to leave(). A worker's own run cannot end meanwhile. */
+static bool
+visit(void)
 {
-    sched_point();
+    if (worker_self())
+        return true;
+    a_add_seq(&rt.visitors, 1); /* [runtime.visit] */
+    if (!a_load_seq(&rt.closed) && a_load_seq(&rt.state) == RUN_ON) /* [runtime.visit] in this order: the next run clears `closed` */
+        return true;
+    a_sub_rel(&rt.visitors, 1);
+    return false;
+}
+
+static void
+leave(void)
+{
+    if (!worker_self())
+        a_sub_rel(&rt.visitors, 1); /* [runtime.visit] */
+}
+
+static int
+get_block(struct task **out)
+{
     int err = runtime_check();
     if (err)
         return err;
@@ -67,11 +85,34 @@ birth(struct task **out)
     return *out ? 0 : -ENOMEM;
 }
 
+/** A block for a new task, to be launched or stillborn. 0 or why not. */
+static int
+birth(struct task **out)
+{
+    sched_point();
+    if (!visit()) {
+        int err = runtime_check();
+        return err ? err : -ECANCELED; /* it is just ending */
+    }
+    int err = get_block(out);
+    if (err)
+        leave();
+    return err;
+}
+
+static int
+stillborn(struct task *t, int err)
+{
+    task_free(worker_self(), t);
+    leave();
+    return err;
+}
+
 struct carried *
 task_inherited(void)
 {
     struct carried *c = parker_self()->ctx;
-    return c ? c : rt.root;
+    return c || worker_self() ? c : rt.root; /* plain threads start theirs below the run's root, unless they carry another */
 }
 
 /** Let it carry c; count it, number it, queue it. */
@@ -87,31 +128,53 @@ launch(struct task *t, struct carried *c)
         a_add_acq_rel(&rt.foreign_spawned, 1); /* [runtime.count] */
     san_release(t);
     sched_start(t);
+    leave();
 }
 
 uint32_t
 task_run(void)
 {
-    return a_load_acq(&rt.state) >= RUN_ON && !a_load_rlx(&rt.forked) ? rt.run : 0; /* [runtime.on] */
+    if (a_load_rlx(&rt.forked) || !visit()) /* as below */
+        return 0;
+    uint32_t run = rt.run;
+    leave();
+    return run;
 }
 
 struct task *
-task_reserve(void)
+task_reserve(uint32_t *run)
 {
-    return task_run() ? task_alloc(worker_self()) : NULL;
+    *run = 0;
+    if (a_load_rlx(&rt.forked) || !visit()) /* set before the child's first instruction of ours */
+        return NULL;
+    *run = rt.run;
+    struct task *t = task_alloc(worker_self());
+    leave();
+    return t;
 }
 
 void
-task_unreserve(struct task *t)
+task_unreserve(struct task *t, uint32_t run)
 {
-    task_free(worker_self(), t);
+    if (!visit())
+        return; /* its run has ended, and the block with it */
+    if (run == rt.run)
+        task_free(worker_self(), t);
+    leave();
 }
 
-void
-task_start_reserved(struct task *t, weft_fn fn, void *arg, struct site site, struct carried *c)
+bool
+task_start_reserved(struct task *t, uint32_t run, weft_fn fn, void *arg, struct site site, struct carried *c)
 {
+    if (!visit())
+        return false;
+    if (run != rt.run) {
+        leave();
+        return false;
+    }
     task_init(t, fn, arg, NULL, rt.stack_class, site);
     launch(t, c);
+    return true;
 }
 
 /* ---- spawning ---- */
@@ -190,17 +253,13 @@ task_spawn(const struct spawn *s, weft_fn fn, void *arg)
     int err = birth(&t);
     if (err)
         return err;
-    if (copy_size(s) > stack_class_size(class) / 4) {
-        task_free(worker_self(), t);
-        return -E2BIG;
-    }
+    if (copy_size(s) > stack_class_size(class) / 4)
+        return stillborn(t, -E2BIG);
     task_init(t, fn, arg, attr ? attr->name : NULL, class, s->site);
     if (s->copies) {
         t->arg = room_for_copy(t, copy_size(s));
-        if (!t->arg) {
-            task_free(worker_self(), t);
-            return -ENOMEM;
-        }
+        if (!t->arg)
+            return stillborn(t, -ENOMEM);
         copy_parts(t->arg, s);
     }
     t->handle = s->copies_handle ? t->arg : s->handle;

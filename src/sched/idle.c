@@ -235,7 +235,7 @@ sleep_until(struct worker *w, int64_t until)
 static void
 fell_asleep(uint64_t s)
 {
-    if (awake(s) == 1 && a_load_seq(&rt.wants_quiet) && (a_load_seq(&rt.cancelled) || runtime_nothing_armed()))
+    if (awake(s) == 1 && runtime_wants_quiet())
         runtime_event();
 }
 

@@ -94,10 +94,18 @@ runtime_nothing_armed(void)
     return !monitor_fires();
 }
 
+bool
+runtime_wants_quiet(void)
+{
+    uint32_t wanted = a_load_seq(&rt.wants_quiet);
+    return wanted == QUIET_ANY || (wanted == QUIET_UNARMED && runtime_nothing_armed());
+}
+
 static void
 in_forked_child(void)
 {
     a_store_rlx(&rt.forked, a_load_rlx(&rt.state) != RUN_NONE); /* one thread lives here */
+    rt.visitors = rt.cancelling = 0;
 }
 
 /* ---- configuration ---- */
@@ -278,7 +286,7 @@ supervise(enum weft_deadlock policy)
             report_at = INT64_MAX;
         }
         if (reported)
-            a_store_seq(&rt.wants_quiet, 0);
+            a_store_seq(&rt.wants_quiet, QUIET_NO);
         os_futex_wait(&rt.event, event, until);
     }
 }
@@ -288,7 +296,7 @@ static uint64_t
 wait_for_tasks(int64_t until)
 {
     int others;
-    a_store_seq(&rt.wants_quiet, 1);
+    a_store_seq(&rt.wants_quiet, QUIET_ANY); /* a deadline that is armed may be anybody's */
     for (;;) {
         uint32_t event = a_load_acq(&rt.event); /* [runtime.event] */
         dump_if_wanted();
@@ -300,26 +308,71 @@ wait_for_tasks(int64_t until)
 }
 
 static void
-discard_one(struct task *t, void *arg)
+discard_wait(struct task *t, void *arg)
 {
     unsigned *claimed = arg;
-    if (t->life == TASK_FREE)
-        return;
-    carry_leave(&t->parker);
     if (t->life == TASK_STARTED && !park_discard(t))
         ++*claimed;
 }
 
 /** Whoever waits for the end of a task that will not come is told. After all waits were discarded: only threads are left. */
 static void
-end_handle(struct task *t, void *arg)
+end_handle(struct task *t)
+{
+    struct task_handle *h = t->handle;
+    t->handle = NULL;
+    if (h)
+        h->ended(h, -ECANCELED);
+}
+
+static void
+discard_rest(struct task *t, void *arg)
 {
     (void)arg;
-    struct task_handle *h = t->handle;
-    if (t->life == TASK_FREE || !h)
+    if (t->life == TASK_FREE)
         return;
-    t->handle = NULL;
-    h->ended(h, -ECANCELED);
+    rt.task_discarded(t);
+    end_handle(t);
+    carry_leave(&t->parker);
+}
+
+/** The workers have left: end every task that is still there. What one waits in may go with what another carries, so first all
+ *  waits are ended. Returns how many of them plain threads are ending just now. */
+static unsigned
+discard_tasks(void)
+{
+    unsigned claimed = 0;
+    carry_end_begin(); /* wakers without a CAS see us as a canceller */
+    task_each(discard_wait, &claimed);
+    carry_end_finish();
+    task_each(discard_rest, NULL);
+    return claimed;
+}
+
+/** Plain threads start nothing in this run any more, nor are about to. */
+static void
+close_run(void)
+{
+    a_store_seq(&rt.closed, 1); /* [runtime.visit] */
+    while (a_load_seq(&rt.visitors)) /* [runtime.visit] */
+        os_thread_yield();
+}
+
+/** Contexts that outlive the run keep their deadlines. */
+static void
+rehome_timers(void)
+{
+    for (unsigned i = 0; i < rt.n; i++)
+        if (a_load_acq(&rt.workers[i]->exited)) /* [crew.exited] */
+            timers_rehome(&rt.workers[i]->timers);
+}
+
+/** Nobody ends a context: its canceller might be looking at our tasks. */
+static void
+until_none_cancels(void)
+{
+    while (a_load_acq(&rt.cancelling)) /* [park.solo] */
+        os_thread_yield();
 }
 
 static void
@@ -346,17 +399,19 @@ finish(weft_time grace, int cause, enum weft_leaks leaks)
     while (a_load_seq(&rt.starting)) /* [timer.start] who comes later sees that the run is cancelled */
         os_thread_yield();
     unsigned claimed = 0;
-    bool alive = wait_for_tasks(until) > 0;
+    wait_for_tasks(until);
+    close_run();
+    bool alive = wait_for_tasks(until) > 0; /* with what plain threads have just started */
     if (alive && leaks == WEFT_LEAKS_REPORT)
         rt.report("the run has ended and these tasks have not");
     monitor_stop();
     unsigned stuck = crew_stop(until == INT64_MAX ? until : os_clock_now() + WEFT_SECOND / 10);
-    if (stuck) {
+    if (stuck)
         fprintf(stderr, "weft: a thread is still inside foreign code at the end of the run; it is left behind\n");
-    } else if (alive) {
-        task_each(discard_one, &claimed);
-        task_each(end_handle, NULL);
-    }
+    else if (alive || live_tasks() > 0) /* a deadline may have started a hook since */
+        claimed = discard_tasks();
+    rehome_timers();
+    until_none_cancels();
     if (!stuck)
         inject_fini();
     if (stuck || claimed) { /* somebody may still touch a task: its memory is given up, not given back */
@@ -374,36 +429,30 @@ finish(weft_time grace, int cause, enum weft_leaks leaks)
     netpoll_fini();
     os_quit_remove();
     os_fault_remove();
+    if (stuck)
+        rt.root = NULL; /* what is stuck carries it still */
     free_root();
 }
 
 static void
 reset(void)
 {
-    struct runtime old = rt;
-    memset(&rt, 0, sizeof rt);
-    rt.state = old.state;
-    rt.run = old.run + 1;
-    rt.special = old.special & SPECIAL_ENDED; /* plain threads may carry what has ended */
-    rt.fd_ready = old.fd_ready;
-    rt.fd_reset = old.fd_reset;
-    rt.report = old.report;
-    rt.root_new = old.root_new;
-    rt.root_end = old.root_end;
-    rt.root_free = old.root_free;
+    size_t from = offsetof(struct runtime, cancelled), to = offsetof(struct runtime, visitors);
+    memset((char *)&rt + from, 0, to - from);
+    rt.run++;
 }
 
 /** Everything up to the first task's birth. On failure all is undone. */
 static int
 start(const weft_config *c, weft_fn fn, void *arg)
 {
-    if (!atfork_installed && os_thread_atfork(in_forked_child) == 0)
+    if (!atfork_installed && os_thread_atfork(NULL, NULL, in_forked_child) == 0)
         atfork_installed = true;
     reset();
     rt.max_tasks = c->max_tasks;
     rt.stack_class = (unsigned)stack_class_of(c->stack_size);
     rt.membarrier = os_membarrier_init();
-    rt.wants_quiet = 1;
+    rt.wants_quiet = QUIET_UNARMED;
     stack_init();
     os_fault_install(report_fault);
     os_quit_install(on_quit);
@@ -480,7 +529,7 @@ runtime_sim_open(const struct sim_hooks *hooks, size_t stack_size)
     uint32_t none = RUN_NONE;
     if (worker_self() || !a_cas_acq_rel(&rt.state, &none, RUN_STARTING)) /* [runtime.on] */
         return -EBUSY;
-    if (!atfork_installed && os_thread_atfork(in_forked_child) == 0)
+    if (!atfork_installed && os_thread_atfork(NULL, NULL, in_forked_child) == 0)
         atfork_installed = true;
     reset();
     if (crew_adopt() != 0) {
@@ -538,16 +587,16 @@ void
 runtime_sim_discard(struct task *t)
 {
     struct worker *w = rt.workers[0];
-    carry_leave(&t->parker);
     if (t->life == TASK_STARTED) {
         park_discard(t); /* claimed already: no other thread is there that could still touch it */
         timer_disarm(&t->timer);
         t->parker.why = WAIT_NONE;
         fiber_fini(&t->fiber);
     }
+    carry_leave(&t->parker); /* what it waited in may have been its context's */
     if (t->stack)
         stack_put(&w->stacks[t->stack_class], t->stack_class, t->stack);
-    end_handle(t, NULL);
+    end_handle(t);
     task_free(w, t);
 }
 

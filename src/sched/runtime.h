@@ -13,15 +13,28 @@ enum special {
     SPECIAL_SIM = 2,   /* a simulated run: hooks.h */
 };
 
+enum quiet { QUIET_NO, QUIET_UNARMED /* and nothing is armed */, QUIET_ANY };
+
 struct runtime {
+    /* what plain threads use at any time: it stays from run to run */
     uint32_t state;      /* atomic: enum run_state */
     uint32_t special;    /* atomic: enum special; zero in most programs, so that one load clears the common path */
-    uint32_t cancelled;  /* atomic: the run's root has ended: nothing is started any more */
     uint32_t cancelling; /* atomic: how many are ending a context: solo waits are claimed by CAS, see park.c */
-    uint32_t stop;       /* atomic: workers leave; always set in a simulation, whose only worker asks rt.sim what to run */
     uint32_t starting;   /* atomic: timers between the moment they are due and the start of their task: the end of the run waits for them */
     uint32_t run;        /* how many runs there were; constant in a run */
     uint32_t forked;     /* atomic: this is a forked child */
+    /* hooks of upper floors */
+    void (*report)(const char *headline); /* print who waits for what */
+    struct carried *(*root_new)(void);
+    void (*root_end)(struct carried *root, int cause);
+    void (*root_free)(struct carried *root);
+    void (*task_discarded)(struct task *t); /* it will never go on; its memory is still there */
+    void (*fd_ready)(uint64_t data, uint32_t events);
+    void (*fd_reset)(void); /* at the end of a run */
+    /* from here on a run's own, up to `visitors` */
+    uint32_t cancelled;  /* atomic: the run's root has ended: nothing is started any more */
+    uint32_t closed;     /* atomic: plain threads can start nothing at all any more */
+    uint32_t stop;       /* atomic: workers leave; always set in a simulation, whose only worker asks rt.sim what to run */
     bool membarrier;     /* constant in a run: os_membarrier() works */
     unsigned stack_class;
     size_t max_tasks;
@@ -34,22 +47,16 @@ struct runtime {
     /* the supervisor's event word: a futex; bumped when the main task ends, and when all workers sleep */
     uint32_t event __attribute__((aligned(64)));
     uint32_t wants_dump;  /* atomic: SIGQUIT has come */
-    uint32_t wants_quiet; /* atomic: the supervisor asks to be told when all workers sleep */
+    uint32_t wants_quiet; /* atomic: enum quiet: the supervisor asks to be told when all workers sleep */
     struct task *main_task;
     uint32_t main_done; /* atomic */
     int main_result;
     uint64_t foreign_spawned; /* atomic */
     uint64_t foreign_id;      /* atomic */
     struct carried *root; /* the context that the first task carries; constant in a run */
-    /* hooks of upper floors */
-    void (*report)(const char *headline); /* print who waits for what */
-    struct carried *(*root_new)(void);
-    void (*root_end)(struct carried *root, int cause);
-    void (*root_free)(struct carried *root);
-    uint32_t fd_waiters;                         /* atomic: tasks that wait for descriptors */
-    void (*fd_ready)(uint64_t data, uint32_t events);
-    void (*fd_reset)(void); /* at the end of a run */
+    uint32_t fd_waiters;  /* atomic: tasks that wait for descriptors */
     const struct sim_hooks *sim; /* set while SPECIAL_SIM is */
+    uint32_t visitors __attribute__((aligned(64))); /* atomic: plain threads that are starting a task: the run's memory stays */
 };
 
 extern struct runtime rt;
@@ -62,6 +69,8 @@ void runtime_main_done(int result);
 void runtime_event(void);
 /** Nothing is armed that could make a task ready from within: no timer, no descriptor. */
 bool runtime_nothing_armed(void);
+/** All workers sleep: does the supervisor want to know? */
+bool runtime_wants_quiet(void);
 
 /* The clock of weft_now() starts here, so that no duration is a deadline. */
 #define WEFT_CLOCK_BASE (INT64_C(1) << 60)
@@ -87,14 +96,15 @@ int task_spawn_small(struct site site, weft_fn fn, const void *copied, size_t si
 /** What a new task carries when nothing else is said; in a run only. */
 struct carried *task_inherited(void);
 
-/* A block set aside, so that a task can be started later without fail. */
+/* A block set aside, so that a task can be started later without fail, unless its run has ended. */
+/** *run is the number of the run it belongs to. NULL: memory is short; or no runtime runs, then *run is 0. */
+struct task *task_reserve(uint32_t *run);
 /** The number of the run that goes on, 0: none. */
 uint32_t task_run(void);
-/** NULL: no runtime runs, or memory is short. */
-struct task *task_reserve(void);
-void task_unreserve(struct task *t);
-/** c: what it carries; NULL: the background. */
-void task_start_reserved(struct task *t, weft_fn fn, void *arg, struct site site, struct carried *c);
+void task_unreserve(struct task *t, uint32_t run);
+/** c: what it carries; NULL: the background. False: that run has ended, and the block with it. */
+bool task_start_reserved(struct task *t, uint32_t run, weft_fn fn, void *arg, struct site site, struct carried *c);
+
 
 /* A simulated run: the calling thread is its only worker, and it may begin again and again. */
 

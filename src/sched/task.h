@@ -32,6 +32,7 @@ struct parker {
     uint32_t since;       /* owner: when it began to wait, for reports: sched_stamp() */
     uint16_t why;         /* owner: enum wait_why, for reports */
     bool is_thread;       /* constant */
+    bool listed;          /* owner: it is in the list of ctx */
     const void *object;   /* owner: what it waits on, for reports */
     struct waiter *entry; /* owner: of the wait that goes on; on the waiter's stack */
     struct carried *ctx;  /* atomic, owner writes: the context it carries; NULL: the background */

@@ -4,7 +4,8 @@
  *             its epoch; one that fires late finds another epoch and does nothing. A timer with a kind belongs to an object of an
  *             upper floor: under the heap's lock it is asked to take() what shall fire, then, without any lock, that is fired.
  * Invariants  A timer is armed and disarmed by one thread at a time: its owner sees to that. When timer_disarm() has returned, take()
- *             will not be called any more and does not run; what it has taken before may still be fired. */
+ *             will not be called any more and does not run; what it has taken before may still be fired. A heap is never unmapped:
+ *             who has loaded a timer's home may still lock it when the timer has moved on. */
 #ifndef SCHED_TIMER_H
 #define SCHED_TIMER_H
 
@@ -21,6 +22,8 @@ struct timer_kind {
 void timers_init(struct timers *ts);
 /** The heap's end: what is still armed will never fire. */
 void timers_fini(struct timers *ts);
+/** Before it: timers with a kind go on in the heap of plain threads. Without memory or thread for that they stay. */
+void timers_rehome(struct timers *ts);
 /** Room for one more timer of the caller's own worker. False: memory is short. */
 bool timer_reserve(struct timers *ts);
 /** At `when` (ns since boot) the timer is due. Room was reserved; the caller runs on the worker that ts belongs to. */
