@@ -17,6 +17,7 @@ struct timer_kind {
     void *(*take)(struct timer *t, int64_t now, int64_t *again);
     /** Do it. On a worker, perhaps in the middle of a task's switch: must not wait, must be short. */
     void (*fire)(void *taken);
+    bool outlives_run; /* armed by a task, it fires after the end of the run too: on service.c's thread */
 };
 
 void timers_init(struct timers *ts);
