@@ -9,16 +9,16 @@
 enum { BATCH = 64 };
 
 static bool
-is_listed(const struct carried *c)
+is_listed(const struct parker *p, const struct carried *c)
 {
-    return c && c != rt.root;
+    return c && (!c->is_root || p->is_thread);
 }
 
 void
 carry_join(struct parker *p, struct carried *c)
 {
     a_store_rlx(&p->ctx, c); /* for carry_end() of the root */
-    if (!is_listed(c))
+    if (!is_listed(p, c))
         return;
     spin_lock(&c->lock);
     if (c->n++ == 0)
@@ -35,7 +35,7 @@ carry_leave(struct parker *p)
 {
     struct carried *c = p->ctx;
     a_store_rlx(&p->ctx, NULL); /* as above */
-    if (!is_listed(c))
+    if (!is_listed(p, c))
         return;
     spin_lock(&c->lock);
     link_remove(&p->carrying);
@@ -70,10 +70,8 @@ end_of_root(struct task *t, void *arg)
 void
 carry_end(struct carried *c)
 {
-    if (!is_listed(c)) {
+    if (c->is_root)
         task_each(end_of_root, c);
-        return;
-    }
     struct parker *won[BATCH];
     unsigned n;
     do {

@@ -1,7 +1,7 @@
 /* carry.h: the context that a task or a thread carries, as the scheduler sees it. The rest of it is in ctx/ctx.c.
  *
  * Idea        A context lists who carries it, so that its end finds every wait it has to end. Carriers enter and leave the list where they
- *             start, end or change contexts, not at each wait. Most tasks carry the run's root: it keeps no list, its end
+ *             start, end or change contexts, not at each wait. Most tasks carry the run's root: it keeps no list of them, its end
  *             looks at all tasks.
  * Invariants  parker.ctx is written by its owner only. While somebody carries a context its carriers together hold one reference.
  * Locks       carried.lock guards the lists. */
@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct parker;
@@ -21,6 +22,7 @@ struct carried {
     struct link told;      /* lock: parkers whose wait has been looked at since it ended */
     size_t n;              /* lock: in both */
     int64_t deadline;      /* constant, as <weft/time.h> */
+    bool is_root;          /* constant: of a run */
     void (*hold)(struct carried *c);   /* takes the carriers' reference */
     void (*let_go)(struct carried *c); /* gives it back; may be the last */
     void (*expire)(struct carried *c); /* ends it if its deadline has passed */

@@ -22,6 +22,7 @@
 #include "sched/idle.h"
 #include "sched/monitor.h"
 #include "sched/netpoll.h"
+#include "sched/offload.h"
 #include "sched/park.h"
 #include "sched/timer.h"
 
@@ -32,6 +33,7 @@
 
 #define FOREIGN_REPORT (5 * WEFT_SECOND) /* all tasks wait, but other threads live: say so once after that time */
 
+enum { OFFLOADS = 64 };
 #define LOOKS_END (100 * WEFT_MS)
 
 struct runtime rt;
@@ -86,7 +88,7 @@ runtime_main_done(int result)
 bool
 runtime_nothing_armed(void)
 {
-    if (a_load_seq(&rt.fd_waiters) || !service_idle())
+    if (a_load_seq(&rt.fd_waiters) || !service_idle() || !offload_idle())
         return false;
     for (unsigned i = 0, n = crew_size(); i < n; i++)
         if (timers_first(&rt.workers[i]->timers) != INT64_MAX)
@@ -160,6 +162,8 @@ configure(const weft_config *given, weft_config *c)
         c->workers = TARGET_MAX;
     if (c->max_threads == 0)
         c->max_threads = WORKERS_MAX;
+    if (c->max_offloads == 0)
+        c->max_offloads = OFFLOADS;
     if (c->stack_size == 0)
         c->stack_size = env_number("WEFT_STACK", true, stack_class_size(STACK_CLASSES - 1));
     if (c->stack_size == 0)
@@ -331,6 +335,22 @@ free_root(void)
         rt.root_free(root);
 }
 
+/** A thread that is left behind still carries the root: it is kept, for good. */
+static void
+leave_root(void)
+{
+    static struct kept {
+        struct kept *next;
+        struct carried *root;
+    } *all;
+    struct kept *k = malloc(sizeof *k);
+    if (k) {
+        *k = (struct kept){all, rt.root};
+        all = k; /* so that it is no leak to tools */
+    }
+    rt.root = NULL;
+}
+
 static int64_t
 grace_end(weft_time grace)
 {
@@ -350,7 +370,8 @@ finish(weft_time grace, int cause, enum weft_leaks leaks)
     if (alive && leaks == WEFT_LEAKS_REPORT)
         rt.report("the run has ended and these tasks have not");
     monitor_stop();
-    unsigned stuck = crew_stop(until == INT64_MAX ? until : os_clock_now() + WEFT_SECOND / 10);
+    int64_t stop = until == INT64_MAX ? until : os_clock_now() + WEFT_SECOND / 10;
+    unsigned stuck = crew_stop(stop) + offload_stop(stop);
     if (stuck) {
         fprintf(stderr, "weft: a thread is still inside foreign code at the end of the run; it is left behind\n");
     } else if (alive) {
@@ -374,7 +395,11 @@ finish(weft_time grace, int cause, enum weft_leaks leaks)
     netpoll_fini();
     os_quit_remove();
     os_fault_remove();
-    free_root();
+    offload_fini();
+    if (stuck)
+        leave_root();
+    else
+        free_root();
 }
 
 static void
@@ -411,12 +436,14 @@ start(const weft_config *c, weft_fn fn, void *arg)
     struct task *t = rt.root ? task_alloc(NULL) : NULL;
     int err = t ? 0 : -ENOMEM;
     if (!err) {
+        rt.root->is_root = true;
         t->parker.ctx = rt.root;
         task_init(t, fn, arg, c->name ? c->name : "main", rt.stack_class, site_of(NULL, __builtin_return_address(0)));
         t->id = 1;
         rt.foreign_id = 1;
         rt.foreign_spawned = 1;
         rt.main_task = t;
+        offload_init(c->max_offloads);
         err = crew_start(c->workers, c->max_threads);
         if (!err)
             err = monitor_start();
@@ -515,6 +542,7 @@ runtime_sim_begin(const char *name, weft_fn fn, void *arg)
     struct task *t = rt.root ? task_alloc(w) : NULL;
     if (!t)
         return -ENOMEM;
+    rt.root->is_root = true;
     t->parker.ctx = rt.root;
     san_acquire(&rt); /* the schedule before this one */
     task_init(t, fn, arg, name ? name : "main", rt.stack_class, site_of(NULL, __builtin_return_address(0)));
