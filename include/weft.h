@@ -3,6 +3,7 @@
 #define WEFT_H
 
 #include <weft/base.h>
+#include <weft/block.h>
 #include <weft/barrier.h>
 #include <weft/broadcast.h>
 #include <weft/chan.h>

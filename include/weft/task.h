@@ -40,6 +40,7 @@ typedef struct weft_config {
     enum weft_leaks leaks;       /**< see there */
     unsigned max_threads;        /**< workers at most, those included that are added while others are stuck (<weft/block.h>); 0: 512, the most.
                                       As many as `workers`, or less: none is added */
+    unsigned max_offloads;       /**< threads of weft_offload() at most; functions above that wait for one; 0: 64 */
     uintptr_t reserved_[4];      /**< zero */
 } weft_config;
 

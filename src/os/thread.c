@@ -30,8 +30,8 @@ thread_main(void *p)
     return start.fn(start.arg);
 }
 
-int
-os_thread_start(pthread_t *thread, void *(*fn)(void *), void *arg)
+static int
+start_thread(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
 {
     struct start *start = malloc(sizeof *start);
     if (!start)
@@ -45,11 +45,30 @@ os_thread_start(pthread_t *thread, void *(*fn)(void *), void *arg)
     for (size_t i = 0; i < sizeof keep / sizeof *keep; i++)
         sigdelset(&block, keep[i]);
     pthread_sigmask(SIG_SETMASK, &block, &old);
-    int err = pthread_create(thread, NULL, thread_main, start);
+    int err = pthread_create(thread, attr, thread_main, start);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (err)
         free(start);
     return -err;
+}
+
+int
+os_thread_start_sized(pthread_t *thread, size_t stack, void *(*fn)(void *), void *arg)
+{
+    pthread_attr_t attr;
+    if (pthread_attr_init(&attr) != 0)
+        return -ENOMEM;
+    int err = -pthread_attr_setstacksize(&attr, stack);
+    if (!err)
+        err = start_thread(thread, &attr, fn, arg);
+    pthread_attr_destroy(&attr);
+    return err;
+}
+
+int
+os_thread_start(pthread_t *thread, void *(*fn)(void *), void *arg)
+{
+    return start_thread(thread, NULL, fn, arg);
 }
 
 void

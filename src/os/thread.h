@@ -9,6 +9,8 @@
 
 /** Start a thread that blocks all signals but the synchronous ones and SIGPROF, with a timer slack of 1 ns. 0 or -errno. */
 int os_thread_start(pthread_t *thread, void *(*fn)(void *), void *arg);
+/** The same with a stack of that size in bytes. */
+int os_thread_start_sized(pthread_t *thread, size_t stack, void *(*fn)(void *), void *arg);
 void os_thread_join(pthread_t thread);
 void os_thread_detach(pthread_t thread);
 void os_thread_yield(void);

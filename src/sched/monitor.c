@@ -149,6 +149,13 @@ observe(struct view *v, struct worker *w, struct watch *seen)
 
 /* ---- who is stuck ---- */
 
+/** The task has said itself that it blocks. */
+static bool
+announced(const struct worker *w, const struct watch *seen)
+{
+    return a_load_rlx(&w->in_block) == seen->task; /* a hint: a section ends by a store that we may see late */
+}
+
 static bool
 is_blocked(struct view *v, struct worker *w, struct watch *seen)
 {
@@ -156,6 +163,8 @@ is_blocked(struct view *v, struct worker *w, struct watch *seen)
     bool known = cpu >= 0 && seen->cpu_at != 0;
     seen->cpu = cpu;
     seen->cpu_at = v->now;
+    if (announced(w, seen))
+        return true;
     if (san_serial() || (known && ran > passed / 2))
         return false;
     char state = os_thread_state(a_load_rlx(&w->tid)); /* 0 is nobody's */
@@ -188,7 +197,7 @@ judge(struct view *v, struct worker *w, struct watch *seen)
         at_latest(v, first_timer);
     if (!holds && !v->need && age < HOG_AFTER)
         return;
-    if (age < BLOCKED_AFTER) {
+    if (age < BLOCKED_AFTER && !announced(w, seen)) {
         at_latest(v, seen->since + BLOCKED_AFTER);
         return;
     }

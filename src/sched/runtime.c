@@ -22,6 +22,7 @@
 #include "sched/idle.h"
 #include "sched/monitor.h"
 #include "sched/netpoll.h"
+#include "sched/offload.h"
 #include "sched/park.h"
 #include "sched/timer.h"
 
@@ -32,6 +33,7 @@
 
 #define FOREIGN_REPORT (5 * WEFT_SECOND) /* all tasks wait, but other threads live: say so once after that time */
 
+enum { OFFLOADS = 64 };
 #define LOOKS_END (100 * WEFT_MS)
 
 struct runtime rt;
@@ -86,7 +88,7 @@ runtime_main_done(int result)
 bool
 runtime_nothing_armed(void)
 {
-    if (a_load_seq(&rt.fd_waiters) || !service_idle())
+    if (a_load_seq(&rt.fd_waiters) || !service_idle() || !offload_idle())
         return false;
     for (unsigned i = 0, n = crew_size(); i < n; i++)
         if (timers_first(&rt.workers[i]->timers) != INT64_MAX)
@@ -168,6 +170,8 @@ configure(const weft_config *given, weft_config *c)
         c->workers = TARGET_MAX;
     if (c->max_threads == 0)
         c->max_threads = WORKERS_MAX;
+    if (c->max_offloads == 0)
+        c->max_offloads = OFFLOADS;
     if (c->stack_size == 0)
         c->stack_size = env_number("WEFT_STACK", true, stack_class_size(STACK_CLASSES - 1));
     if (c->stack_size == 0)
@@ -384,6 +388,22 @@ free_root(void)
         rt.root_free(root);
 }
 
+/** A thread that is left behind still carries the root: it is kept, for good. */
+static void
+leave_root(void)
+{
+    static struct kept {
+        struct kept *next;
+        struct carried *root;
+    } *all;
+    struct kept *k = malloc(sizeof *k);
+    if (k) {
+        *k = (struct kept){all, rt.root};
+        all = k; /* so that it is no leak to tools */
+    }
+    rt.root = NULL;
+}
+
 static int64_t
 grace_end(weft_time grace)
 {
@@ -405,7 +425,8 @@ finish(weft_time grace, int cause, enum weft_leaks leaks)
     if (alive && leaks == WEFT_LEAKS_REPORT)
         rt.report("the run has ended and these tasks have not");
     monitor_stop();
-    unsigned stuck = crew_stop(until == INT64_MAX ? until : os_clock_now() + WEFT_SECOND / 10);
+    int64_t stop = until == INT64_MAX ? until : os_clock_now() + WEFT_SECOND / 10;
+    unsigned stuck = crew_stop(stop) + offload_stop(stop);
     if (stuck)
         fprintf(stderr, "weft: a thread is still inside foreign code at the end of the run; it is left behind\n");
     else if (alive || live_tasks() > 0) /* a deadline may have started a hook since */
@@ -429,9 +450,11 @@ finish(weft_time grace, int cause, enum weft_leaks leaks)
     netpoll_fini();
     os_quit_remove();
     os_fault_remove();
+    offload_fini();
     if (stuck)
-        rt.root = NULL; /* what is stuck carries it still */
-    free_root();
+        leave_root();
+    else
+        free_root();
 }
 
 static void
@@ -466,6 +489,7 @@ start(const weft_config *c, weft_fn fn, void *arg)
         rt.foreign_id = 1;
         rt.foreign_spawned = 1;
         rt.main_task = t;
+        offload_init(c->max_offloads);
         err = crew_start(c->workers, c->max_threads);
         if (!err)
             err = monitor_start();

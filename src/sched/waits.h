@@ -23,6 +23,7 @@
     W(ONCE, "once")                /* once.c: wait_turn; finish_done, finish_failed */ \
     W(BARRIER, "barrier")          /* barrier.c: weft_barrier_wait_until; the last to arrive, one that fails */ \
     W(EVENT, "event")              /* event.c: wait; weft_event_set */ \
+    W(OFFLOAD, "function on another thread") /* offload.c: wait_done; run_job */ \
     W(FD, "descriptor")            /* fd.c: weft_fd_wait; fd_ready, weft_fd_close */ \
     W(SETTLE, "all others (weft_sim_settle)") /* sim/world.c: weft_sim_settle; pick */
 

@@ -41,6 +41,8 @@ struct worker {
     void **cxa;     /* this thread's C++ exception globals; NULL without C++ */
     uint32_t tick;        /* atomic, only the owner writes: grows at each schedule point */
     uint32_t attention;   /* atomic: enum attention; nearly always 0 */
+    struct task *in_block; /* atomic, the owner writes: this task of its has announced that it blocks; stale once another is current */
+    uint32_t block_depth;  /* how often */
     uint32_t stamp;       /* about now, see sched_stamp() */
     uint32_t wake_streak; /* tasks taken from the wake slot in a row */
     struct task *free_tasks;

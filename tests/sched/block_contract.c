@@ -99,11 +99,11 @@ static int
 reads_from_the_woken(void *arg)
 {
     struct woken w = {.go = weft_chan_new(0, 0)};
-    weft_task *t;
     char c;
     (void)arg;
     open_pipe(w.fds);
-    CHECK((t = weft_task_new(NULL, writes_when_told, &w)) != NULL);
+    weft_task *t = weft_task_new(NULL, writes_when_told, &w);
+    CHECK(t);
     for (int i = 0; i < 10; i++) {
         weft_sleep(i % 2 ? WEFT_MS : 1000); /* let it come to its receive; in between, as if nothing had been */
         for (int j = 0; j < 3; j++) {
@@ -187,9 +187,9 @@ reads_from_one_that_polls(void *arg)
     (void)arg;
     open_pipe(r.from);
     open_pipe(r.to);
-    weft_task *t;
     pthread_t thread;
-    CHECK((t = weft_task_new(NULL, passes_on, &r)) != NULL);
+    weft_task *t = weft_task_new(NULL, passes_on, &r);
+    CHECK(t);
     CHECK_INT(weft_sleep(WEFT_MS), ==, 0);
     CHECK_INT(pthread_create(&thread, NULL, writes_later, &r.from[1]), ==, 0);
     CHECK_INT(read(r.to[0], &c, 1), ==, 1);
@@ -205,6 +205,77 @@ reads_from_one_that_polls(void *arg)
 
 static void
 a_blocking_read_does_not_hold_up_descriptors(void **state) { (void)state; in_run(reads_from_one_that_polls, NULL); }
+
+/* ---- announced ---- */
+
+static weft_runtime_stats
+stats(void)
+{
+    weft_runtime_stats s;
+    CHECK_INT(weft_runtime_stats_get(&s), ==, 0);
+    return s;
+}
+
+static int
+announces(void *arg)
+{
+    int fds[2];
+    char c;
+    (void)arg;
+    open_pipe(fds);
+    for (int i = 0; i < 200; i++) {
+        CHECK_INT(weft_go(writes, &fds[1]), ==, 0);
+        weft_block_begin();
+        weft_block_begin(); /* they nest */
+        weft_block_end();
+        CHECK_INT(read(fds[0], &c, 1), ==, 1);
+        weft_block_end();
+        weft_block_end(); /* one too many does nothing */
+        if (i % 7 == 0)
+            weft_yield();
+    }
+    /* Waiting inside a section is allowed; the section is over then. */
+    weft_block_begin();
+    CHECK_INT(weft_sleep(WEFT_MS), ==, 0);
+    weft_block_end();
+    close(fds[0]);
+    close(fds[1]);
+    weft_runtime_stats s = stats();
+    CHECK_INT(s.workers, ==, weft_workers());
+    CHECK_INT(s.threads, <=, 2 * weft_workers() + 4);
+    if (weft_workers() == 1)
+        CHECK_INT(s.compensations, >, 0); /* nobody else could have run the writers */
+    return 0;
+}
+
+static void
+a_section_makes_way_for_others(void **state)
+{
+    (void)state;
+    weft_runtime_stats s;
+    weft_block_begin(); /* on a plain thread: nothing */
+    weft_block_end();
+    assert_int_equal(weft_runtime_stats_get(&s), -ESRCH);
+    in_run(announces, NULL);
+}
+
+/** Once all that blocked are back, as many run as should. */
+static int
+counts_come_back(void *arg)
+{
+    CHECK_INT(announces(arg), ==, 0);
+    weft_runtime_stats s;
+    do {
+        for (int i = 0; i < 100; i++)
+            weft_yield(); /* schedule points, at which one too many leaves */
+        CHECK_INT(weft_sleep(WEFT_MS), ==, 0);
+        s = stats();
+    } while (s.stuck != 0 || s.threads - s.spares != s.workers);
+    return 0;
+}
+
+static void
+one_too_many_becomes_a_spare(void **state) { (void)state; in_run(counts_come_back, NULL); }
 
 /* ---- hot loops ---- */
 
@@ -535,6 +606,8 @@ main(void)
         cmocka_unit_test(a_blocking_read_does_not_hold_up_whom_it_woke),
         cmocka_unit_test(a_blocking_read_does_not_hold_up_timers),
         cmocka_unit_test(a_blocking_read_does_not_hold_up_descriptors),
+        cmocka_unit_test(a_section_makes_way_for_others),
+        cmocka_unit_test(one_too_many_becomes_a_spare),
         cmocka_unit_test(hot_loops_do_not_stop_a_ticker),
         cmocka_unit_test(others_go_on_beside_many_that_block),
         cmocka_unit_test(spares_are_used_again),
