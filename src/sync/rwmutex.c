@@ -5,7 +5,7 @@
  *             turns: a writer that ends wakes all readers that wait, the last reader wakes the first writer. Who is woken
  *             competes with newcomers, since a task that is queued to run must not keep the others waiting: were it given the
  *             mutex, the next writer would wait for each of those readers to get a CPU, and so on for ever (decision 030).
- *             Who has waited HANDOFF_NS is given it; so is a writer that was woken by a reader before, and lost.
+ *             Who has waited HANDOFF_NS is given it; so is, at the change between readers and writers, who was woken and lost.
  * Words       0 free   id written   READ | n * ONE read by n   each with WAITERS, WOKEN
  * Invariants  R1 WAITERS is set whenever a queue is not empty, and changes only under the lock.
  *             R2 Free with WAITERS, somebody is on the way who serves the queues when he leaves: WOKEN, or woken readers.
@@ -95,6 +95,13 @@ is_old(const struct waiter *n)
     return sched_now() - (int64_t)n->amount >= HANDOFF_NS;
 }
 
+/** Has it lost a race already, or waited long? */
+static bool
+is_due(const struct waiter *n)
+{
+    return n->result || is_old(n);
+}
+
 /** Claim all readers that wait; `grant`: they are counted, and need not try again. lock_ is held. Adds to *word what they hold. */
 static struct waiter *
 claim_readers(weft_rwmutex *m, bool grant, uint64_t *word)
@@ -109,7 +116,7 @@ claim_readers(weft_rwmutex *m, bool grant, uint64_t *word)
     return list;
 }
 
-/** Claim the first writer; `grant`: it gets the mutex, else it is WOKEN. lock_ is held. Sets *word. */
+/** Claim the first writer. It gets the mutex if it is due, else it is WOKEN. lock_ is held. Sets *word. */
 static struct waiter *
 claim_writer(weft_rwmutex *m, bool by_reader, uint64_t *word)
 {
@@ -117,7 +124,7 @@ claim_writer(weft_rwmutex *m, bool by_reader, uint64_t *word)
     if (!n)
         return NULL;
     n->next = NULL;
-    n->result = (by_reader && n->result) || is_old(n); /* it has been woken before, and lost */
+    n->result = by_reader ? is_due(n) : is_old(n); /* among writers, races are won by who runs */
     *word = n->result ? (uint64_t)(uintptr_t)n->value : WOKEN;
     return n;
 }
@@ -129,7 +136,7 @@ after_writing(weft_rwmutex *m)
     uint64_t word = 0;
     struct waiter *next = readers(m)->head;
     if (next)
-        next = claim_readers(m, is_old(next), &word);
+        next = claim_readers(m, is_due(next), &word);
     if (!next)
         next = claim_writer(m, false, &word);
     a_store_rel(&m->word_, word | waiters_bit(m)); /* [rwmutex.word] R3: nobody else changes it now */
@@ -143,31 +150,27 @@ after_reading(weft_rwmutex *m)
     uint64_t word = 0;
     struct waiter *next = claim_writer(m, true, &word);
     if (!next)
-        next = claim_readers(m, true, &word);
+        next = claim_readers(m, false, &word);
     a_store_rel(&m->word_, word | waiters_bit(m)); /* [rwmutex.word] as above */
     return next;
 }
 
-/** A waiter has left, or could not wait: nobody may now be kept waiting by it. lock_ is held. Returns who is to be made ready. */
+/** Nobody may be kept waiting by one who does not wait any more, whatever it was on its way to. lock_ is held. Returns who is to be
+ *  made ready; they compete. */
 static struct waiter *
 settle(weft_rwmutex *m)
 {
-    uint64_t word = a_load_rlx(&m->word_), add = 0; /* the CAS decides */
+    uint64_t word = a_load_rlx(&m->word_), woken = 0, none = 0; /* the CAS decides */
     struct waiter *next = NULL;
-    if (!(word & WOKEN) && word & READ && !writers(m)->head) {
-        next = claim_readers(m, true, &add); /* R3: it stays read until we have let them in */
-        add &= ~(uint64_t)READ;
-    } else if (!(word & WOKEN) && !holders(word)) { /* R2: the one that leaves was perhaps the one on the way */
-        if ((next = waitq_claim(writers(m)))) {
-            next->next = NULL;
-            next->result = 0;
-            add = WOKEN;
-        } else {
-            next = claim_readers(m, false, &add);
-        }
+    if (!is_written(word) && !writers(m)->head) {
+        next = claim_readers(m, false, &none);
+    } else if (!holders(word) && !(word & WOKEN) && (next = waitq_claim(writers(m)))) { /* R2 */
+        next->next = NULL;
+        next->result = 0;
+        woken = WOKEN;
     }
     for (;;) {
-        uint64_t wanted = (word & ~(uint64_t)WAITERS) + add + waiters_bit(m);
+        uint64_t wanted = (word & ~(uint64_t)WAITERS) | woken | waiters_bit(m);
         if (wanted == word || a_cas_acq_rel(&m->word_, &word, wanted)) /* [rwmutex.word] */
             return next;
     }
@@ -244,11 +247,13 @@ rlock_slow(weft_rwmutex *m, weft_time deadline, bool hold)
         bool arrived = since != 0;
         spin_lock(&m->lock_);
         if (read_or_mark(m, arrived)) {
+            struct waiter *next = settle(m); /* those that wait with no writer before them may come too */
             spin_unlock(&m->lock_);
+            wait_ready_all(next);
             break;
         }
         since = arrived ? since : sched_now();
-        struct waiter me = {.amount = (uint64_t)since};
+        struct waiter me = {.amount = (uint64_t)since, .result = arrived};
         int err = queue_and_unlock(m, &me, readers(m), arrived, deadline, hold); /* who lost a race keeps its place */
         if (err)
             return err;
