@@ -1,7 +1,8 @@
 /* task.c: the slab of task blocks: chunks, a global free list, and a free list per worker.
  *
- * Locks       slab.lock guards the global list and the list of chunks; a worker's own list is its own. Lists move between
- *             the two in batches, so a task spawned on one worker and ended on another costs the lock once in a while. */
+ * Idea        Blocks move between a worker's list and the global one in batches that stay lists of their own: whoever takes one
+ *             touches its first block only, not 128 that another CPU has in its cache, and holds the lock no longer.
+ * Locks       slab.lock guards the global lists and the list of chunks; a worker's own list is its own. */
 #include "sched/task.h"
 
 #include "base/spinlock.h"
@@ -25,7 +26,8 @@ struct chunk {
 
 static struct {
     uint32_t lock;
-    struct task *free;
+    struct task *batches; /* first blocks of lists of BATCH, linked by ->arg */
+    struct task *free;    /* single blocks, linked by ->next */
     struct chunk *chunks; /* atomic: pushed under the lock, walked without */
 } slab;
 
@@ -51,14 +53,25 @@ fresh_block(void)
     return t;
 }
 
-/** Take up to n blocks, linked by ->next, from the global list and fresh memory. */
+static struct task *
+pop_batch(void)
+{
+    struct task *first = slab.batches;
+    if (first)
+        slab.batches = first->arg;
+    return first;
+}
+
+/** Take up to n blocks, linked by ->next, from the global lists and fresh memory; n is 1 or BATCH. */
 static struct task *
 take(unsigned n, unsigned *got)
 {
-    struct task *list = NULL;
-    *got = 0;
     san_ignore_begin();
     spin_lock(&slab.lock);
+    struct task *list = n == BATCH ? pop_batch() : NULL;
+    *got = list ? BATCH : 0;
+    if (!slab.free && n == 1)
+        slab.free = pop_batch();
     while (*got < n) {
         struct task *t = slab.free;
         if (t)
@@ -112,9 +125,10 @@ task_free(struct worker *w, struct task *t)
         last = last->next;
     w->free_tasks = last->next;
     w->free_count -= BATCH;
+    last->next = NULL;
     spin_lock(&slab.lock);
-    last->next = slab.free;
-    slab.free = first;
+    first->arg = slab.batches;
+    slab.batches = first;
     spin_unlock(&slab.lock);
 }
 
@@ -157,7 +171,7 @@ task_slab_fini(void)
         os_mem_release(c->tasks, CHUNK_TASKS * sizeof(struct task));
         free(c);
     }
-    slab.free = NULL;
+    slab.free = slab.batches = NULL;
     san_ignore_end();
 }
 
@@ -165,5 +179,5 @@ void
 task_slab_abandon(void)
 {
     slab.chunks = NULL;
-    slab.free = NULL;
+    slab.free = slab.batches = NULL;
 }
