@@ -8,7 +8,7 @@ _weft() {
     fi
     [[ ${COMP_WORDS[1]} == run ]] || return
     local valued=' -d --delimiter -a --arg-file -n --max-args -C --colsep -I --replace -j -P --jobs --shell --timeout --kill-after
-        --deadline --rate --delay --retries --retry-delay --halt --joblog --exit --window '
+        --deadline --rate --delay --retries --retry-delay --halt --joblog --exit --window --tagstring --results --load --mem-free '
     for ((i = 2; i < COMP_CWORD; i++)); do # options end at the first word that is not one
         if [[ $valued == *[[:space:]]"${COMP_WORDS[i]}"[[:space:]]* ]]; then
             ((++i))
@@ -29,6 +29,10 @@ _weft() {
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return ;;
+    --results)
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+        return ;;
     --halt)
         mapfile -t COMPREPLY < <(compgen -W 'never now,fail=1 now,success=1 now,done=1 soon,fail=1 soon,success=1 soon,done=1' -- "$cur")
         return ;;
@@ -39,7 +43,7 @@ _weft() {
     [[ $valued == *[[:space:]]"$prev"[[:space:]]* ]] && return
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$valued -0 --null -k --keep-order -u --ungroup --line-buffer --lb --tag -q --quiet -v --verbose
-            --dry-run --bar --progress --resume --resume-failed --help" -- "$cur")
+            -o --open-tty --json --force --dry-run --bar --bar=always --progress --eta --resume --resume-failed --help" -- "$cur")
     else
         mapfile -t COMPREPLY < <(compgen -c -- "$cur")
     fi

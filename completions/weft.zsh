@@ -20,6 +20,13 @@ _weft() {
         '(-u --ungroup)'{-u,--ungroup}'[output straight through]' \
         '(--line-buffer --lb)'{--line-buffer,--lb}'[output line by line]' \
         '--tag[the value before each line]' \
+        '--tagstring[a text before each line]:text' \
+        '--json[one JSON object for each job]' \
+        '--results[output in files below a directory]:directory:_directories' \
+        '--force[that directory may exist]' \
+        '(-o --open-tty)'{-o,--open-tty}'[the job gets the terminal]' \
+        '--load[start nothing while the load is higher]:number' \
+        '--mem-free[start nothing while less memory is available]:size' \
         '(-q --quiet)'{-q,--quiet}'[no output of jobs]' \
         '(-v --verbose)'{-v,--verbose}'[print each command as it starts]' \
         '--shell[run a text by a shell]:text' \
@@ -32,7 +39,8 @@ _weft() {
         '--retry-delay[before trying again]:D[xF][\:MAX]' \
         '--halt[when to stop]:condition:(never now,fail=1 now,success=1 now,done=1 soon,fail=1 soon,success=1 soon,done=1)' \
         '--dry-run[print the commands only]' \
-        '(--bar --progress)'{--bar,--progress}'[progress on standard error]' \
+        '(--bar --progress --eta)'{--bar=-,--progress=-}'[progress on standard error]::when:(always)' \
+        '(--bar --progress --eta)--eta=-[progress, and the time left]::when:(always)' \
         '--joblog[a line for each ended job]:file:_files' \
         '(--resume-failed)--resume[skip the jobs in the log]' \
         '(--resume)--resume-failed[skip those that went well]' \

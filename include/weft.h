@@ -8,8 +8,10 @@
 #include <weft/chan.h>
 #include <weft/cond.h>
 #include <weft/ctx.h>
+#include <weft/debug.h>
 #include <weft/errno.h>
 #include <weft/event.h>
+#include <weft/group.h>
 #include <weft/io.h>
 #include <weft/mutex.h>
 #include <weft/once.h>
@@ -21,6 +23,7 @@
 #include <weft/sim.h>
 #include <weft/task.h>
 #include <weft/time.h>
+#include <weft/timer.h>
 #include <weft/watch.h>
 #include <weft/wg.h>
 

@@ -12,14 +12,14 @@ enum { NOT_MADE = 125, TIMED_OUT = 124, XARGS_STOP = 255 };
 bool
 job_failed(const struct job *j, const struct outcome *out)
 {
-    return j->unmade || out->start_error || out->timed_out || out->end.code != 0;
+    return j->unmade || out->start_error || out->wait_error || out->timed_out || out->end.code != 0;
 }
 
 void
 job_result(const struct job *j, const struct outcome *out, int *code, int *signal)
 {
     *signal = 0;
-    if (j->unmade)
+    if (j->unmade || out->wait_error)
         *code = NOT_MADE;
     else if (out->timed_out)
         *code = TIMED_OUT;
@@ -87,7 +87,8 @@ books_close(struct job *j, const struct outcome *out, double started, weft_time 
     progress_draw(r, false);
     weft_mutex_unlock(&r->lock);
     if (err) {
-        say("%s: %s", o->joblog, strerror(-err));
+        if (!run_stopping(r)) /* said once */
+            say("%s: %s", o->joblog, strerror(-err));
         run_stop(r, SIGTERM, 125);
     } else if (halt) {
         int exit_code = o->halt_on == HALT_SUCCESS ? 0 : signal ? 128 + signal : code; /* this job's code */

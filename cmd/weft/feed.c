@@ -235,6 +235,14 @@ print_command(struct run *r, const struct job *j)
     return err;
 }
 
+/** A command that is not there is found out by the first job; no second is started before. 0 or 1: the run stops. */
+static int
+await_first(struct run *r)
+{
+    char none;
+    return weft_chan_recv(r->first, &none) == -EPIPE ? 0 : 1;
+}
+
 /** Wait for order and pace, and start it. 0: go on, 1: the run stops, -errno. The job is taken over. */
 static int
 start_job(struct job *j, struct pacing *pacing)
@@ -247,12 +255,14 @@ start_job(struct job *j, struct pacing *pacing)
         job_fini(j);
         return 1;
     }
+    bool is_first = j->turn == 1;
     err = launch(j);
     if (err) {
         give_up(j);
         job_fini(j);
+        return err;
     }
-    return err;
+    return is_first ? await_first(r) : 0;
 }
 
 /** One job of the input. 0: go on, 1: the run stops, -errno. */

@@ -29,6 +29,17 @@ run_pause(struct run *r, weft_time d)
     return weft_chan_recv_until(r->stopped, &none, weft_in(d)) == -ETIMEDOUT;
 }
 
+void
+first_known(struct run *r)
+{
+    weft_mutex_hold(&r->lock);
+    bool news = !r->is_first_known;
+    r->is_first_known = true;
+    weft_mutex_unlock(&r->lock);
+    if (news)
+        weft_chan_close(r->first);
+}
+
 static bool
 has_run_any(struct run *r)
 {
@@ -57,14 +68,14 @@ say_not_started(struct job *j, int err)
 }
 
 static void
-output_failed(struct run *r, int err)
+stop_by_error(struct run *r, const char *what, int err)
 {
     if (err == -EPIPE) {
         run_stop(r, SIGTERM, 141); /* whoever read has gone: nothing to say to nobody */
         return;
     }
     if (err != -ECANCELED && !run_stopping(r)) /* said once */
-        say("writing the jobs' output: %s", strerror(-err));
+        say("%s: %s", what, strerror(-err));
     run_stop(r, SIGTERM, 125);
 }
 
@@ -77,7 +88,7 @@ try_all(struct job *j, struct stream streams[2], struct outcome *out)
         return 0;
     for (j->tries = 1;; j->tries++) {
         int err = try_once(j, streams, out);
-        if (err || !job_failed(j, out) || out->start_error || j->tries > r->options->retries || run_stopping(r))
+        if (err || !job_failed(j, out) || out->start_error || out->wait_error || j->tries > r->options->retries || run_stopping(r))
             return err;
         if (!run_pause(r, retry_pause(r->options, j->tries)))
             return 0;
@@ -139,11 +150,17 @@ job_main(void *arg)
         say("job %llu (%s): %s; it is not run", (unsigned long long)j->seq, brief(j->value, room), j->unmade);
     else if (out.start_error)
         say_not_started(j, out.start_error);
+    else if (out.wait_error)
+        stop_by_error(r, "waiting for a job", out.wait_error);
+    if (j->turn == 1)
+        first_known(r);
     weft_time took = weft_now() - begin;
     uint64_t bytes = streams[0].bytes + streams[1].bytes;
     int write_error = pass_on(j, &out, streams, started, took);
-    if (err || write_error)
-        output_failed(r, err ? err : write_error);
+    if (write_error)
+        stop_by_error(r, "writing the jobs' output", write_error);
+    if (err)
+        stop_by_error(r, r->options->output == OUT_LINES ? "passing on the jobs' output" : "keeping a job's output (TMPDIR)", err);
     books_close(j, &out, started, took, bytes);
 
     slots_give(&r->slots, j->slot);

@@ -45,6 +45,7 @@ take_signals(bool terminal)
         sigaddset(&ttou, SIGTTOU);
         sigprocmask(SIG_BLOCK, &ttou, NULL);
     }
+    signal(SIGCHLD, SIG_DFL); /* who starts us may ignore it; then the system would reap our jobs and nobody learn how they ended */
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write(2); jobs get the default back */
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
@@ -81,7 +82,7 @@ run(int argc, char **argv)
     status = OWN_ERROR;
     if (make_template(&r) != 0)
         goto out;
-    if (o.joblog && joblog_open(&r.log, o.joblog, o.resume) != 0) {
+    if (o.joblog && (!o.dry_run || o.resume) && joblog_open(&r.log, o.joblog, o.resume) != 0) {
         say("%s", r.log.message);
         goto out;
     }
@@ -91,6 +92,8 @@ run(int argc, char **argv)
         say("-o: there is no terminal: %s", strerror(-r.terminal));
         goto out;
     }
+    if (r.terminal >= 0)
+        terminal_await(r.terminal);
     if (!o.dry_run)
         err = guard_start(&r.guard, slots_limit(o.jobs), o.kill_after);
     r.signals = take_signals(o.terminal);
@@ -106,6 +109,7 @@ run(int argc, char **argv)
     output_fini(&r.output);
     slots_fini(&r.slots);
     weft_chan_free(r.stopped);
+    weft_chan_free(r.first);
     weft_chan_free(r.over);
 out:
     guard_stop(&r.guard);

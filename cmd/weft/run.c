@@ -45,9 +45,9 @@ deadline_main(void *arg)
 static int
 exit_code(struct run *r)
 {
-    int error = output_error(&r->output);
-    if (r->exit_code >= 0)
+    if (r->exit_code >= 0) /* first: the output's lock may be held by one who writes to nobody */
         return r->exit_code;
+    int error = output_error(&r->output);
     if (error)
         return error == -EPIPE ? 141 : 125;
     if (r->options->xargs_exit)
@@ -64,8 +64,9 @@ prepare(struct run *r)
     r->output = (struct output){.tag = o->tag && !o->dry_run, .quiet = o->quiet && !o->dry_run, .json = o->json, .ordered = o->keep_order,
         .window = o->window, .beside_bar = both_on_terminal};
     r->stopped = weft_chan_new(0, 0);
+    r->first = weft_chan_new(0, 0);
     r->over = weft_chan_new(0, 0);
-    int err = r->stopped && r->over ? output_init(&r->output) : -ENOMEM;
+    int err = r->stopped && r->first && r->over ? output_init(&r->output) : -ENOMEM;
     return err ? err : slots_init(&r->slots, o->jobs);
 }
 

@@ -34,12 +34,15 @@ struct run {
     struct output output;
     struct slots slots;
     weft_chan *stopped; /* closed when nothing more is to start */
+    weft_chan *first;   /* closed when the first job runs, or cannot */
     weft_chan *over;    /* closed when all has ended */
     weft_time started;
     weft_mutex lock;
     /* lock: */
     struct joblog log;
     struct live *live;
+    pid_t foreground; /* -o: the group that has got the terminal; 0: ours */
+    bool is_first_known;
     uint64_t running; /* see above */
     bool feeding;     /* the feeder is among them */
     uint64_t begun, ended, failed, succeeded, skipped;
@@ -82,6 +85,7 @@ struct stream {
 /* What became of one try. */
 struct outcome {
     int start_error; /* it could not be started: -errno */
+    int wait_error;  /* how it ended cannot be known: -errno */
     bool timed_out;
     weft_exit end;
 };
@@ -117,8 +121,10 @@ int pace(struct run *r, struct pacing *p);
 /* ---- job.c, try.c ---- */
 /** The body of a job's task; frees the job. */
 int job_main(void *job);
-/** Run the process once. Returns 0 or the error of one of the streams. */
+/** Run the process once. Returns 0 or the error of one of the streams: what it wrote could not be kept or passed on. */
 int try_once(struct job *j, struct stream streams[2], struct outcome *out);
+/** The first job runs, or is known not to; to be told once. */
+void first_known(struct run *r);
 /** Wait, but not longer than until the run stops. True: it goes on. */
 bool run_pause(struct run *r, weft_time d);
 
@@ -145,10 +151,17 @@ int signals_main(void *run);
 int watch_main(void *run);
 /** Stop the jobs and ourselves, until CONT. */
 void run_suspend(struct run *r);
+/** CONT: let the jobs go on; with -o, give back the terminal. */
+void run_continue(struct run *r);
 /** -o: open the terminal. The descriptor or -errno. */
 int terminal_open(void);
-/** -o: the process group that the terminal listens to; 0: our own. */
-void terminal_give(const struct run *r, pid_t group);
+/** -o: let the terminal listen to a job's group, unless we are in the background ourselves; 0: to our own again, if that job
+ *  has it. Nothing without -o. */
+void terminal_give(struct run *r, pid_t group);
+/** -o: the terminal listens to us or to our job, not to a shell. The lock is held. */
+bool terminal_is_ours(const struct run *r);
+/** -o: wait, stopped, until we are in the foreground. Before any signal is blocked. */
+void terminal_await(int terminal);
 /** Draw the bar, unless it was drawn just now; `final`: the last time, with the summary. The lock is held. */
 void progress_draw(struct run *r, bool final);
 

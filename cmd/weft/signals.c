@@ -120,7 +120,7 @@ handle(struct run *r, int signal)
     } else if (signal == SIGTSTP) {
         run_suspend(r);
     } else if (signal == SIGCONT) {
-        run_signal(r, SIGCONT);
+        run_continue(r);
     } else if (signal == SIGUSR1 && r->terminal < 0) {
         slots_more(&r->slots);
     } else if (signal == SIGUSR2) {
@@ -134,6 +134,7 @@ signals_main(void *arg)
     struct run *r = arg;
     struct signalfd_siginfo info;
     while (weft_fd_read(r->signals, &info, sizeof info, WEFT_NEVER) == (ssize_t)sizeof info)
-        handle(r, (int)info.ssi_signo);
+        if (info.ssi_pid != (uint32_t)getpid()) /* watch.c stops all of our group, and itself then */
+            handle(r, (int)info.ssi_signo);
     return 0;
 }

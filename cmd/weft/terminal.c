@@ -16,11 +16,34 @@ terminal_open(void)
 }
 
 void
-terminal_give(const struct run *r, pid_t group)
+terminal_await(int terminal)
+{
+    while (tcgetpgrp(terminal) != getpgrp() && kill(0, SIGTTIN) == 0) /* as a read from the background would */
+        continue;
+}
+
+bool
+terminal_is_ours(const struct run *r)
+{
+    pid_t has = tcgetpgrp(r->terminal);
+    return has == getpgrp() || (r->foreground && has == r->foreground);
+}
+
+void
+terminal_give(struct run *r, pid_t group)
 {
     if (r->terminal < 0)
         return;
-    tcsetpgrp(r->terminal, group ? group : getpgrp()); /* an error: the terminal has gone, and the job will see it */
+    weft_mutex_hold(&r->lock);
+    pid_t has = tcgetpgrp(r->terminal);
+    if (group && has == getpgrp()) {
+        tcsetpgrp(r->terminal, group); /* an error: the terminal has gone, and the job will see it */
+        r->foreground = group;
+    } else if (!group && r->foreground && has == r->foreground) { /* else a shell has it, which has put us in the background */
+        tcsetpgrp(r->terminal, getpgrp());
+        r->foreground = 0;
+    }
+    weft_mutex_unlock(&r->lock);
     if (group)
         kill(-group, SIGCONT); /* it may have asked for the terminal, and been stopped, before we gave it */
 }

@@ -13,7 +13,7 @@
 
 #include <weft/errno.h>
 
-enum { READ_SIZE = 32768, LINE_MAX_BYTES = 64 << 20 };
+enum { READ_SIZE = 32768, LINE_MAX_BYTES = 64 << 20, ALONE_MAX = 20 };
 
 #define LOOK_AGAIN (1 * WEFT_SECOND) /* how soon a reader sees that it is cut */
 #define START_AGAIN (50 * WEFT_MS)
@@ -204,29 +204,36 @@ others_run(struct run *r)
     return yes;
 }
 
-/** Start it. Where the system has no room for one more process, wait for the end of others; where it has none for
- *  WEFT_ARG, which argv holds anyway, leave that out. */
+/** Is it a lack that the end of other jobs mends? */
+static bool
+is_shortage(int err)
+{
+    return err == -EAGAIN || err == -EMFILE || err == -ENFILE || err == -ENOMEM;
+}
+
+/** Start it. Where the system has no room for one more process, wait for the end of others, or for what just ended to be given
+ *  back; where it has none for WEFT_ARG, which argv holds anyway, leave that out. */
 static int
 start_when_possible(struct job *j, weft_process **p)
 {
-    int err = start(j, false, p);
+    int err = start(j, false, p), alone = 0;
     if (err == -E2BIG)
         err = start(j, true, p);
-    while ((err == -EAGAIN || err == -EMFILE || err == -ENFILE || err == -ENOMEM) && others_run(j->run) && run_pause(j->run, START_AGAIN))
+    while (is_shortage(err) && (others_run(j->run) || ++alone < ALONE_MAX) && run_pause(j->run, START_AGAIN))
         err = start(j, false, p);
     return err;
 }
 
-/** Start a reader for each stream. */
+/** Read both streams. Without a timeout this task has nothing else to do meanwhile, so it reads one of them itself. */
 static void
 read_streams(struct process *w)
 {
-    for (int i = 0; i < 2; i++) {
-        struct stream *s = &w->streams[i];
-        *s = (struct stream){.job = w->job, .fd = weft_process_take_fd(w->p, i + 1), .to = i + 1};
-        if (weft_wg_go(&w->readers, read_stream, s) != 0)
-            read_stream(s); /* no memory for a task: later is better than never */
-    }
+    bool both = w->job->run->options->timeout;
+    for (int i = 1; i >= 0; i--)
+        w->streams[i] = (struct stream){.job = w->job, .fd = weft_process_take_fd(w->p, i + 1), .to = i + 1};
+    for (int i = 1; i >= 0; i--)
+        if ((i == 0 && !both) || weft_wg_go(&w->readers, read_stream, &w->streams[i]) != 0) /* no memory for a task: later is better than never */
+            read_stream(&w->streams[i]);
 }
 
 int
@@ -245,12 +252,15 @@ try_once(struct job *j, struct stream streams[2], struct outcome *out)
     guard_set(&r->guard, j->slot, group);
     struct live live = {.job = j, .process = w.p};
     live_add(r, &live);
+    if (j->turn == 1)
+        first_known(r);
     terminal_give(r, group);
     if (weft_process_fd(w.p, 1) >= 0) {
         w.streams = streams;
         read_streams(&w);
     }
-    int err = await(&w, out);
+    out->wait_error = await(&w, out);
+    int err = 0;
     terminal_give(r, 0);
     live_remove(r, &live);
     guard_set(&r->guard, j->slot, 0);

@@ -36,29 +36,44 @@ name_stopped(const struct live *l, int signal)
                        : "kill -CONT makes it go on");
 }
 
-/** -o: Ctrl-Z stopped the job, so the shell that waits for us must get the terminal. */
-static bool
-is_ctrl_z(const struct run *r, int signal)
+enum todo { TODO_NOTHING, TODO_CONTINUE, TODO_SUSPEND };
+
+/** -o: the one job is stopped. By Ctrl-Z, or because a shell has put us in the background: then the shell must see us stopped, too.
+ *  Or it asked for the terminal before it got it. */
+static enum todo
+with_terminal(struct run *r, int signal)
 {
-    return r->terminal >= 0 && (signal == SIGTSTP || signal == SIGSTOP);
+    bool wants_terminal = signal == SIGTTIN || signal == SIGTTOU;
+    return wants_terminal && terminal_is_ours(r) ? TODO_CONTINUE : TODO_SUSPEND;
 }
 
-/** True when we should stop, too. */
-static bool
+static enum todo
 look_at_all(struct run *r)
 {
-    bool suspend = false;
+    enum todo todo = TODO_NOTHING;
     weft_mutex_hold(&r->lock);
     for (struct live *l = r->live; l && !r->suspended; l = l->next) {
         int signal = stopped_by(l);
-        suspend |= signal && is_ctrl_z(r, signal);
-        if (signal && !l->named && !suspend)
+        if (signal && r->terminal >= 0)
+            todo = with_terminal(r, signal);
+        else if (signal && !l->named)
             name_stopped(l, signal); /* once, until it goes on */
         l->named = signal != 0;
     }
     progress_draw(r, false);
     weft_mutex_unlock(&r->lock);
-    return suspend;
+    return todo;
+}
+
+void
+run_continue(struct run *r)
+{
+    weft_mutex_hold(&r->lock);
+    pid_t group = r->live ? weft_process_pid(r->live->process) : 0; /* with -o there is but one */
+    weft_mutex_unlock(&r->lock);
+    if (group)
+        terminal_give(r, group);
+    run_signal(r, SIGCONT);
 }
 
 /** Stop ourselves, with the jobs; the call returns after SIGCONT. */
@@ -68,7 +83,6 @@ run_suspend(struct run *r)
     weft_mutex_hold(&r->lock);
     bool mine = !r->suspended;
     r->suspended = true;
-    pid_t group = r->live ? weft_process_pid(r->live->process) : 0;
     weft_mutex_unlock(&r->lock);
     if (!mine)
         return;
@@ -76,8 +90,7 @@ run_suspend(struct run *r)
     terminal_give(r, 0);
     say_clear();
     raise(SIGSTOP); /* of the whole process; the next line runs after SIGCONT */
-    terminal_give(r, group);
-    run_signal(r, SIGCONT);
+    run_continue(r);
     weft_mutex_hold(&r->lock);
     r->suspended = false;
     weft_mutex_unlock(&r->lock);
@@ -87,10 +100,14 @@ int
 watch_main(void *arg)
 {
     struct run *r = arg;
-    while (weft_sleep(r->terminal >= 0 ? TICK_TERMINAL : TICK) == 0)
-        if (look_at_all(r)) {
+    while (weft_sleep(r->terminal >= 0 ? TICK_TERMINAL : TICK) == 0) {
+        enum todo todo = look_at_all(r);
+        if (todo == TODO_SUSPEND) {
             kill(0, SIGTSTP); /* as the terminal would: all of our group */
             run_suspend(r);
+        } else if (todo == TODO_CONTINUE) {
+            run_continue(r);
         }
+    }
     return 0;
 }

@@ -22,6 +22,11 @@
 #define WEFT_MUST_CHECK __attribute__((warn_unused_result))
 #define WEFT_INLINE static inline __attribute__((unused))
 
+/** The place in the source as a text, "file.c:12": see the end of <weft/task.h>. */
+#define WEFT_HERE __FILE__ ":" WEFT_TEXT_(__LINE__)
+#define WEFT_TEXT_(x) WEFT_TEXT_OF_(x)
+#define WEFT_TEXT_OF_(x) #x
+
 #ifdef __cplusplus
 extern "C" {
 #endif

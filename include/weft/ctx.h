@@ -96,6 +96,9 @@ typedef struct weft_ctx_hook {
  *  Returns  0 | -EBUSY hook is in use | -ENOMEM
  *  Waits    never. Where no runtime runs, who ends the context runs fn itself. */
 WEFT_API int weft_ctx_after(weft_ctx *ctx, weft_fn fn, void *arg, weft_ctx_hook *hook);
+/** weft_ctx_after() with the place of the call as a text, see the end of <weft/task.h>. Returns, Waits: as there. */
+WEFT_API int weft_ctx_after_at(const char *where, weft_ctx *ctx, weft_fn fn, void *arg, weft_ctx_hook *hook);
+#define weft_ctx_after(...) weft_ctx_after_at(WEFT_HERE, __VA_ARGS__)
 
 /** Take a hook back.
  *  Returns  0 fn has not run and never will | -EALREADY fn has run to its end, or the caller is fn itself
@@ -107,7 +110,8 @@ WEFT_API int weft_ctx_stop(weft_ctx_hook *hook);
 /* What a block with a context of its own keeps; for the macros below. */
 typedef struct weft_ctx_scope {
     weft_ctx *before;
-    weft_ctx *mine; /* NULL: the caller's own */
+    weft_ctx *mine; /* made by the block; NULL: the caller's own */
+    int ends;       /* `mine` ends with the block */
     int once;
 } weft_ctx_scope;
 

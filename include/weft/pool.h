@@ -46,6 +46,9 @@ typedef struct weft_pool_stats {
  *  Owner    the caller, who ends it with weft_pool_free()
  *  Waits    never */
 WEFT_API int weft_pool_new(weft_pool **out, const weft_pool_options *options) WEFT_MUST_CHECK;
+/** weft_pool_new() with the place of the call as a text, see the end of <weft/task.h>. Returns, Waits: as there. */
+WEFT_API int weft_pool_new_at(const char *where, weft_pool **out, const weft_pool_options *options) WEFT_MUST_CHECK;
+#define weft_pool_new(...) weft_pool_new_at(WEFT_HERE, __VA_ARGS__)
 
 /** Queue fn(arg). Its result counts as done (0) or failed, no more.
  *  Returns  0 | -ESHUTDOWN the pool drains or was stopped | -ECANCELED the run ends; then fn will not run
@@ -113,6 +116,9 @@ typedef int (*weft_pool_fn)(const void *in, void *out, void *user);
  *           hold values that nobody received.
  *  Waits    until all workers have ended: call it in a task of its own to go on meanwhile */
 WEFT_API int weft_pool_run(weft_chan *jobs, weft_chan *results, unsigned n, weft_pool_fn fn, void *user) WEFT_MUST_CHECK;
+/** weft_pool_run() with the place of the call as a text, see the end of <weft/task.h>. Returns, Waits: as there. */
+WEFT_API int weft_pool_run_at(const char *where, weft_chan *jobs, weft_chan *results, unsigned n, weft_pool_fn fn, void *user) WEFT_MUST_CHECK;
+#define weft_pool_run(...) weft_pool_run_at(WEFT_HERE, __VA_ARGS__)
 
 #ifdef __cplusplus
 }

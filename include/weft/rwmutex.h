@@ -1,11 +1,12 @@
 /* <weft/rwmutex.h>: many readers or one writer.
  *
- * By value, all zero is unlocked, needs no destroy. Nobody is starved: while a writer waits new readers queue up behind it, and
- * when a writer is done all readers that wait go before the next writer. It knows its writer: unlock by a stranger and relocking
- * are errors. Readers are only counted, so a read lock may be given back by another task. May be held over a wait, and
- * may be freed by its next owner. No read lock may be taken twice by one task (a writer that comes in between would wait for
- * the first and the second for the writer), nor turned into the write lock.
- * Idea: Go's sync.RWMutex; the readers' and writers' phases of phase-fair locks (Brandenburg and Anderson). */
+ * By value, all zero is unlocked, needs no destroy. Nobody is starved: while a writer waits new readers queue up behind it, and a
+ * writer that is done wakes the readers that wait before it wakes the next writer. A newcomer may take a free mutex before the one
+ * that was woken; after 1 ms of waiting it is handed over. It knows its writer: unlock by a stranger and relocking are
+ * errors. Readers are only counted, so a read lock may be given back by another task. May be held over a wait, and may be freed
+ * by its next owner. One task must not take a read lock twice (a writer that comes in between would wait for the first, and the
+ * second for the writer), nor turn it into the write lock.
+ * Idea: Go's sync.RWMutex and the starvation mode of its Mutex; phase-fair locks (Brandenburg and Anderson). */
 #ifndef WEFT_RWMUTEX_H
 #define WEFT_RWMUTEX_H
 

@@ -23,6 +23,12 @@ enum weft_deadlock {
     WEFT_DEADLOCK_OFF      /**< say nothing, go on waiting */
 };
 
+/** What is said of tasks that are still alive when the grace time is over. */
+enum weft_leaks {
+    WEFT_LEAKS_REPORT = 0, /**< list them on stderr, as <weft/debug.h> does */
+    WEFT_LEAKS_OFF
+};
+
 /** How weft_run_with() runs. All zero is weft_run(). */
 typedef struct weft_config {
     unsigned workers;            /**< OS threads that run tasks; 0: WEFT_WORKERS, else the CPUs allowed by affinity and cgroup quota */
@@ -31,6 +37,9 @@ typedef struct weft_config {
     size_t max_tasks;            /**< live tasks above which weft_go() is -EAGAIN; 0: no limit but memory */
     weft_time grace;             /**< what tasks get to end after the first function returned; 0: 1 s; WEFT_NEVER: as long as it takes */
     enum weft_deadlock deadlock; /**< see there; 0: WEFT_DEADLOCK (end, report, off), else end */
+    enum weft_leaks leaks;       /**< see there */
+    unsigned max_threads;        /**< workers at most, those included that are added while others are stuck (<weft/block.h>); 0: 512, the most.
+                                      As many as `workers`, or less: none is added */
     uintptr_t reserved_[4];      /**< zero */
 } weft_config;
 
@@ -65,31 +74,47 @@ WEFT_API int weft_go(weft_fn fn, void *arg);
 /** weft_go() with its argument copied into the task: fn gets a pointer to the copy, which lives until fn returns.
  *  arg, size  what to copy; at most a quarter of the stack
  *  Returns    as weft_go(); -E2BIG when size is more than that
- *  Waits      never. The copy is aligned to 16 bytes. */
+ *  Waits      never. The copy is aligned to 16 bytes.
+ *  Cost       as weft_go(); above 48 bytes the task gets its stack now instead of when it first runs, and the copy lies there */
 WEFT_API int weft_go_copy(weft_fn fn, const void *arg, size_t size);
 
 /** weft_go() with a name or a stack size; attr may be NULL. Also -EINVAL for a stack above 8 MiB. Returns, Waits: as weft_go(). */
 WEFT_API int weft_go_with(const weft_attr *attr, weft_fn fn, void *arg);
 
+/** weft_go_copy() with attributes, which may be NULL. Returns, Waits: as weft_go_copy() and weft_go_with(). */
+WEFT_API int weft_go_copy_with(const weft_attr *attr, weft_fn fn, const void *arg, size_t size);
+
 /** Let others run: this task goes to the tail of its worker's queue. On a plain OS thread: sched_yield().
  *  Returns  nothing   Waits  for at most one turn of the others; never looks at cancellation */
 WEFT_API void weft_yield(void);
 
-/** Start fn(arg) as a task whose result can be waited for.
- *  out      the handle, written when 0 is returned
- *  Returns  as weft_go_with()
+/** Start fn(arg) as a task that can be waited for and cancelled. It carries a context of its own, a child of attr's or else
+ *  of the caller's.
+ *  attr     may be NULL
+ *  Returns  the handle; NULL when no task could be started, for any reason that weft_go_with() has
  *  Owner    the caller, who gives it back with weft_task_free(); that neither cancels nor waits
- *  Waits    never */
-WEFT_API int weft_task_new(weft_task **out, const weft_attr *attr, weft_fn fn, void *arg) WEFT_MUST_CHECK;
+ *  Waits    never   Cost  two allocations */
+WEFT_API weft_task *weft_task_new(const weft_attr *attr, weft_fn fn, void *arg) WEFT_MUST_CHECK;
 
 /** Wait until the task has ended.
- *  result   gets fn's value; may be NULL
- *  Returns  0; -ECANCELED when the run ends first
+ *  result   gets fn's value; may be NULL. -ECANCELED for a task that was discarded at the end of a run
+ *  Returns  0 | -ECANCELED, -ETIMEDOUT the caller's context has ended
  *  Waits    for the task's end */
 WEFT_API int weft_task_wait(weft_task *t, int *result) WEFT_MUST_CHECK;
 
 /** weft_task_wait() until a deadline: also -ETIMEDOUT, -EINVAL. Returns, Waits: as there. */
 WEFT_API int weft_task_wait_until(weft_task *t, int *result, weft_time deadline) WEFT_MUST_CHECK;
+
+/** End the task's context, as weft_ctx_cancel() does: its waits, and those of the tasks it has started, return -ECANCELED. A
+ *  task that has not run yet runs all the same. After its end only what it has started is reached.
+ *  cause    why; 0 is -ECANCELED
+ *  Returns  nothing   Waits  never: weft_task_wait() for the end */
+WEFT_API void weft_task_cancel(weft_task *t, int cause);
+
+/** A channel of size 0 that is closed when the task has ended, for select: weft_chan_recv() then gives -EPIPE.
+ *  Returns  the channel, borrowed: lives as long as the handle. Closing it and sending to it are -EPERM.
+ *  Waits    never */
+WEFT_API struct weft_chan *weft_task_done(weft_task *t);
 
 /** Give the handle back; NULL is fine. The task runs on.  Returns  nothing   Waits  never */
 WEFT_API void weft_task_free(weft_task *t);
@@ -106,6 +131,24 @@ WEFT_API unsigned weft_workers(void);
 /** How many CPUs this process may use: by affinity and the cgroup's quota, at least 1. A runtime has as many workers unless
  *  told otherwise.  Returns  the number   Waits  never */
 WEFT_API unsigned weft_cpus(void);
+
+/* Reports name the place where a task was started. So the calls that start one are macros too, which hand that place on as
+ * a text: weft_go(fn, arg) is weft_go_at("file.c:12", fn, arg). Each is also a plain function, for pointers to it and for
+ * other languages; where then is its return address. A library that starts tasks for its callers passes their `where` on. */
+
+/** What the macros call. where: WEFT_HERE, or any text that outlives the task; NULL: the return address. Returns, Waits: as the
+ *  calls without _at. */
+WEFT_API int weft_go_at(const char *where, weft_fn fn, void *arg);
+WEFT_API int weft_go_copy_at(const char *where, weft_fn fn, const void *arg, size_t size);                                 /**< Returns, Waits: as weft_go_at(). */
+WEFT_API int weft_go_with_at(const char *where, const weft_attr *attr, weft_fn fn, void *arg);                             /**< Returns, Waits: as weft_go_at(). */
+WEFT_API int weft_go_copy_with_at(const char *where, const weft_attr *attr, weft_fn fn, const void *arg, size_t size);     /**< Returns, Waits: as weft_go_at(). */
+WEFT_API weft_task *weft_task_new_at(const char *where, const weft_attr *attr, weft_fn fn, void *arg) WEFT_MUST_CHECK;     /**< Returns, Waits: as weft_go_at(). */
+
+#define weft_go(...) weft_go_at(WEFT_HERE, __VA_ARGS__)
+#define weft_go_copy(...) weft_go_copy_at(WEFT_HERE, __VA_ARGS__)
+#define weft_go_with(...) weft_go_with_at(WEFT_HERE, __VA_ARGS__)
+#define weft_go_copy_with(...) weft_go_copy_with_at(WEFT_HERE, __VA_ARGS__)
+#define weft_task_new(...) weft_task_new_at(WEFT_HERE, __VA_ARGS__)
 
 #ifdef __cplusplus
 }

@@ -47,6 +47,9 @@ WEFT_API void weft_wg_hold(weft_wg *g);
  *  Returns  as weft_go(); on failure the count is as before
  *  Waits    never */
 WEFT_API int weft_wg_go(weft_wg *g, weft_fn fn, void *arg);
+/** weft_wg_go() with the place of the call as a text, see the end of <weft/task.h>. Returns, Waits: as there. */
+WEFT_API int weft_wg_go_at(const char *where, weft_wg *g, weft_fn fn, void *arg);
+#define weft_wg_go(...) weft_wg_go_at(WEFT_HERE, __VA_ARGS__)
 
 #ifdef __cplusplus
 }

@@ -20,6 +20,17 @@ __attribute__((noreturn)) void arch_jump(void *sp);
  *  Returns its saved stack pointer. */
 void *arch_make(void *top, void (*entry)(void *), void *arg);
 
+/** Where in a saved context the frame pointer and the place to go on lie, in this order, like the head of a frame. */
+static inline const void *
+arch_saved_frame(const void *sp)
+{
+#if defined(__x86_64__)
+    return (const char *)sp + 48;
+#else
+    return (const char *)sp + 80;
+#endif
+}
+
 /** A hint to the CPU that this is a waiting loop. */
 static inline void
 arch_pause(void)

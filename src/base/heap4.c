@@ -59,11 +59,9 @@ grow(void *array, size_t cap, size_t size)
     return p != NULL;
 }
 
-COLD bool
-heap_reserve(struct heap4 *h)
+static bool
+enlarge(struct heap4 *h)
 {
-    if (h->n < h->cap)
-        return true;
     size_t cap = h->cap ? h->cap * 2 : FIRST_CAP;
     if (cap >= UINT32_MAX || !grow(&h->at, cap, sizeof *h->at) || !grow(&h->pos, cap + 1, sizeof *h->pos) ||
         !grow(&h->item, cap + 1, sizeof *h->item))
@@ -73,6 +71,21 @@ heap_reserve(struct heap4 *h)
         h->free = (uint32_t)slot;
     }
     h->cap = cap;
+    return true;
+}
+
+COLD bool
+heap_reserve(struct heap4 *h)
+{
+    return h->n < h->cap || enlarge(h);
+}
+
+bool
+heap_reserve_n(struct heap4 *h, size_t n)
+{
+    while (h->cap - h->n < n)
+        if (!enlarge(h))
+            return false;
     return true;
 }
 
@@ -86,6 +99,16 @@ heap_push(struct heap4 *h, struct heap_item *item, int64_t when)
     sift_up(h, h->n++, (struct heap_entry){when, slot});
 }
 
+/** Entry e takes place i, where its time may be too early or too late. */
+static void
+settle(struct heap4 *h, size_t i, struct heap_entry e)
+{
+    if (i > 0 && h->at[(i - 1) / 4].when > e.when)
+        sift_up(h, i, e);
+    else
+        sift_down(h, i, e);
+}
+
 void
 heap_remove(struct heap4 *h, struct heap_item *item)
 {
@@ -95,12 +118,14 @@ heap_remove(struct heap4 *h, struct heap_item *item)
     h->pos[slot] = h->free;
     h->free = slot;
     struct heap_entry last = h->at[--h->n];
-    if (i == h->n)
-        return;
-    if (i > 0 && h->at[(i - 1) / 4].when > last.when)
-        sift_up(h, i, last);
-    else
-        sift_down(h, i, last);
+    if (i != h->n)
+        settle(h, i, last);
+}
+
+void
+heap_change(struct heap4 *h, struct heap_item *item, int64_t when)
+{
+    settle(h, h->pos[item->slot] - 1, (struct heap_entry){when, item->slot});
 }
 
 void

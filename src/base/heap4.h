@@ -30,9 +30,13 @@ struct heap4 {
 
 /** Room for one more; false: memory is short. */
 bool heap_reserve(struct heap4 *h);
+/** Room for n more. */
+bool heap_reserve_n(struct heap4 *h, size_t n);
 /** Add an item; there is room for it. */
 void heap_push(struct heap4 *h, struct heap_item *item, int64_t when);
 void heap_remove(struct heap4 *h, struct heap_item *item);
+/** An item of the heap moves to another time; it is never out of it meanwhile. */
+void heap_change(struct heap4 *h, struct heap_item *item, int64_t when);
 void heap_fini(struct heap4 *h);
 
 /** The least item; the heap is not empty. */

@@ -1,13 +1,15 @@
 /* spinlock.c: the part of the lock that waits.
  *
- * Only a load spins, so the holder keeps its cache line until it gives the lock back. The pauses grow; after about 2 us
- * of them the holder has most likely lost its CPU, and yielding or sleeping is what lets it on. */
+ * Who finds it taken stays away from its cache line for a while, instead of watching it: two CPUs that use one channel then
+ * take turns of some 20 operations each, where every operation would else wait for the line to come over from the other
+ * (docs/decisions/022-stay-away.md). The pauses double; after some 2 us the holder has most likely lost its CPU, and yielding or
+ * sleeping is what lets it on. */
 #include "base/spinlock.h"
 
 #include "os/clock.h"
 #include "os/thread.h"
 
-enum { SPIN_ROUNDS = 7, YIELD_ROUNDS = 4 }; /* 1 + 2 + ... + 64 pauses, about 3 us at 23 ns a pause */
+enum { FIRST_PAUSES = 16, SPIN_ROUNDS = 3, YIELD_ROUNDS = 4 }; /* 16 + 32 + 64 pauses of about 23 ns */
 #define NAP_NS 50000
 
 COLD void
@@ -15,19 +17,17 @@ spin_lock_slow(uint32_t *lock)
 {
     for (unsigned round = 0;;) {
         if (round < SPIN_ROUNDS) {
-            unsigned i = 0;
-            while (i < 1u << round && a_load_rlx(lock) != 0) { /* only a hint: the CAS decides */
+            for (unsigned i = 0; i < (unsigned)FIRST_PAUSES << round; i++)
                 arch_pause();
-                i++;
-            }
-            round += i == 1u << round; /* a lost race is progress of another, no reason to wait longer */
+            round++;
         } else if (round < SPIN_ROUNDS + YIELD_ROUNDS) {
             os_thread_yield();
             round++;
         } else {
             os_clock_nap(NAP_NS);
         }
-        if (spin_try_lock(lock))
+        uint32_t free = 0;
+        if (a_load_rlx(lock) == 0 && a_cas_acq(lock, &free, 1)) /* [spin.lock] */
             return;
     }
 }

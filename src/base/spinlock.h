@@ -22,6 +22,7 @@ spin_lock(uint32_t *lock)
     uint32_t free = 0;
     if (!a_cas_acq(lock, &free, 1)) /* [spin.lock] */
         spin_lock_slow(lock);
+    fine_hold(1);
 }
 
 /** One attempt that expects the lock to be free. */
@@ -36,12 +37,15 @@ static inline bool
 spin_try_lock(uint32_t *lock)
 {
     uint32_t free = 0;
-    return a_load_rlx(lock) == 0 && a_cas_acq(lock, &free, 1); /* [spin.lock] */
+    bool taken = a_load_rlx(lock) == 0 && a_cas_acq(lock, &free, 1); /* [spin.lock] */
+    fine_hold(taken);
+    return taken;
 }
 
 static inline void
 spin_unlock(uint32_t *lock)
 {
+    fine_hold(-1);
     a_store_rel(lock, 0); /* [spin.lock] */
 }
 

@@ -104,6 +104,16 @@ weft_chan_ref(weft_chan *c)
     return c;
 }
 
+bool
+chan_try_ref(weft_chan *c)
+{
+    uint32_t refs = a_load_rlx(&c->refs); /* the CAS decides */
+    while (refs != 0)
+        if (a_cas_acq(&c->refs, &refs, refs + 1)) /* acquire: the holders' last touch */
+            return true;
+    return false;
+}
+
 void
 weft_chan_free(weft_chan *c)
 {
@@ -314,13 +324,8 @@ hand_over_and_unlock(weft_chan *c, struct waiter *receiver, const void *value)
 }
 
 int
-chan_send_locked(weft_chan *c, const void *value)
+chan_send_open(weft_chan *c, const void *value)
 {
-    if (c->closed) {
-        int err = c->closed & CHAN_GUARDED ? -EPERM : -EPIPE;
-        spin_unlock(&c->lock);
-        return err;
-    }
     struct waiter *receiver = c->receivers.head ? waitq_claim(&c->receivers) : NULL;
     if (receiver) {
         struct parker *p = pass_block_on(c);
@@ -343,6 +348,17 @@ chan_send_locked(weft_chan *c, const void *value)
     put(c, value);
     spin_unlock(&c->lock);
     return 0;
+}
+
+int
+chan_send_locked(weft_chan *c, const void *value)
+{
+    if (c->closed) {
+        int err = c->closed & CHAN_GUARDED ? -EPERM : -EPIPE;
+        spin_unlock(&c->lock);
+        return err;
+    }
+    return chan_send_open(c, value);
 }
 
 /** Send without waiting. Returns 0, -EPIPE, or -EAGAIN with the lock held. */
@@ -587,12 +603,16 @@ weft_chan_close(weft_chan *c)
 }
 
 void
-chan_init_guarded(weft_chan *c, void (*destroy)(weft_chan *c))
+chan_init_guarded(weft_chan *c, size_t elem_size, size_t cap, void *buffer, void (*destroy)(weft_chan *c))
 {
     memset(c, 0, sizeof *c);
     c->closed = CHAN_GUARDED;
     c->refs = 1;
+    c->elem_size = elem_size;
+    c->cap = cap;
+    c->buffer = buffer;
     c->destroy = destroy;
+    c->simple = cap && (elem_size == 8 || elem_size == 4);
     c->name = "";
 }
 

@@ -1,4 +1,4 @@
-/* chan.h: the channel itself, for the files of this floor (and for the done channel that lies inside a context).
+/* chan.h: the channel itself, for the files of this floor (and for the channels that lie inside other objects).
  *
  * Invariants  At most one of the queues has live waiters. Receivers wait only while the buffer is empty, senders only
  *             while it is full. A closed channel never opens again.
@@ -29,7 +29,7 @@ enum { CHAN_INLINE_MAX = 256, CHAN_NAME = 32 };
 /* c->closed */
 enum {
     CHAN_CLOSED = 1,
-    CHAN_GUARDED = 2, /* the done channel of a context: users can neither send nor close */
+    CHAN_GUARDED = 2, /* it belongs to an object, such as a context: users can neither send nor close */
 };
 
 struct weft_chan {
@@ -176,8 +176,16 @@ void chan_give_back_and_unlock(weft_chan *c, uint32_t block);
 /** A select that was woken for a free block (its waiter's result is -EAGAIN) has run another case: let another sender try. */
 void chan_pass_on(weft_chan *c);
 
-/** A signal channel that lies in a larger object: nobody sends, only chan_guarded_close() closes. Born with one reference. */
-void chan_init_guarded(weft_chan *c, void (*destroy)(weft_chan *c));
+/** ctx/ctx.c: weft_ctx_err() for those who hold locks: no schedule point. */
+int ctx_err_now(struct weft_ctx *ctx);
+
+/** A channel that lies in a larger object, with a buffer of cap values there: only that object sends and closes. Born with one
+ *  reference. */
+void chan_init_guarded(weft_chan *c, size_t elem_size, size_t cap, void *buffer, void (*destroy)(weft_chan *c));
+/** As chan_send_locked(), whether it is closed, or guarded, or not. */
+int chan_send_open(weft_chan *c, const void *value);
+/** One more reference, unless the last is gone. */
+bool chan_try_ref(weft_chan *c);
 /** Close it. Returns the claimed waiters, for wait_ready_all(). */
 struct waiter *chan_guarded_close(weft_chan *c);
 

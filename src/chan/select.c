@@ -4,6 +4,7 @@
  *             locked in the order of their addresses, looked at once more, and the task enters every queue before the locks are
  *             given back: so nothing can become ready unseen. A waker claims the wait as a whole (park.c), so one case runs;
  *             the task then leaves the other queues, one lock at a time.
+ * Lifetime    The caller holds the channels. The contexts of its done cases are held here while it waits.
  * Fairness    The looks follow a fresh random permutation, so each ready case is equally likely to be met first. A random start in a fixed
  *             order would favour what stands behind cases that are not ready.
  * Invariants  An entry is in a queue only while its task is in this file, parked: no task meets its own entries.
@@ -65,7 +66,7 @@ run_locked(weft_case *c, weft_chan *ch)
     int err = c->kind == WEFT_CASE_SEND ? chan_send_locked(ch, c->value) : chan_recv_locked(ch, c->value);
     if (err == -EAGAIN)
         return err;
-    c->err = c->kind == WEFT_CASE_DONE ? weft_ctx_err(c->object) : err;
+    c->err = c->kind == WEFT_CASE_DONE ? ctx_err_now(c->object) : err;
     return 0;
 }
 
@@ -134,7 +135,7 @@ look_done(struct select *s)
 {
     for (size_t i = 0; s->has_done && i < s->n; i++) {
         weft_case *c = &s->cases[i];
-        int err = c->kind == WEFT_CASE_DONE && c->object ? weft_ctx_err(c->object) : 0;
+        int err = c->kind == WEFT_CASE_DONE && c->object ? ctx_err_now(c->object) : 0;
         if (!err)
             continue;
         c->err = err;
@@ -274,8 +275,8 @@ explain(struct select *s, int err)
     ssize_t k = look_done(s);
     if (k >= 0)
         return k;
-    if (err != -ETIMEDOUT || s->after < 0 || wait_ctx_err() != 0)
-        return err;
+    if (err != -ETIMEDOUT || s->after < 0 || wait_ctx_err() == -ETIMEDOUT)
+        return err; /* when both are over the caller's context goes first */
     s->cases[s->after].err = 0;
     return s->after;
 }
@@ -315,7 +316,38 @@ wait_for_case(struct select *s)
         s->woken_for = k;
         return -EAGAIN;
     }
-    c->err = c->kind == WEFT_CASE_DONE ? weft_ctx_err(c->object) : s->entries[k].result;
+    c->err = c->kind == WEFT_CASE_DONE ? ctx_err_now(c->object) : s->entries[k].result;
+    return k;
+}
+
+static void
+each_done(struct select *s, void (*fn)(weft_ctx *))
+{
+    for (size_t i = 0; s->has_done && i < s->n; i++)
+        if (s->cases[i].kind == WEFT_CASE_DONE && s->cases[i].object)
+            fn(s->cases[i].object);
+}
+
+static void
+hold(weft_ctx *ctx)
+{
+    weft_ctx_ref(ctx);
+}
+
+/** Look at one instant, and wait if nothing is ready. */
+static ssize_t
+look_and_wait(struct select *s)
+{
+    ssize_t k;
+    find_locks(s);
+    each_done(s, hold);
+    do {
+        k = look_locked(s);
+        if (k == -EAGAIN)
+            k = wait_for_case(s);
+    } while (k == -EAGAIN);
+    pass_wake_on(s, k);
+    each_done(s, weft_ctx_free);
     return k;
 }
 
@@ -389,16 +421,7 @@ choose(struct select *s)
     if (k >= 0 || err)
         return k >= 0 ? k : err;
     k = look(s);
-    if (k >= 0)
-        return k;
-    find_locks(s);
-    do {
-        k = look_locked(s);
-        if (k == -EAGAIN)
-            k = wait_for_case(s);
-    } while (k == -EAGAIN);
-    pass_wake_on(s, k);
-    return k;
+    return k >= 0 ? k : look_and_wait(s);
 }
 
 int
@@ -435,10 +458,13 @@ weft_try_select(weft_case *cases, size_t n)
     if (err)
         return err;
     sched_point();
-    find_locks(&s);
-    ssize_t k = look_locked(&s);
-    if (k == -EAGAIN)
-        unlock_all_but(&s, NULL);
+    ssize_t k = look_done(&s);
+    if (k == -EAGAIN) {
+        find_locks(&s);
+        k = look_locked(&s);
+        if (k == -EAGAIN)
+            unlock_all_but(&s, NULL);
+    }
     if (k == -EAGAIN && s.after >= 0 && s.deadline <= weft_now()) {
         k = s.after;
         cases[k].err = 0;

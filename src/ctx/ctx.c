@@ -3,10 +3,13 @@
  * Idea        A context knows its parent and, under its lock, its children. Ending one takes two passes: first it and everything below are
  *             marked, one lock at a time; then, after one barrier for all, the waits of their carriers are ended, the done channels
  *             closed and the hooks started. There is no task or thread per context; a deadline is a timer.
+ *             Two may end overlapping trees. Who finds a context that has ended already waits until all below that is marked,
+ *             so that every descendant has ended when weft_ctx_cancel() returns. Such waits go down the tree, never round.
  * Invariants  C1 Who marks a context owns its next_ended; it is marked once. C2 Who takes a child out of its parent's list owns its
  *             sibling link; that is the parent's canceller or the child's last holder. C3 A child holds a reference to its parent,
  *             not the other way round: the canceller takes one where the child is not already on its way to be freed.
- * Locks       carried.lock of one context at a time. No lock is held while a waiter is made ready or a hook started.
+ * Locks       carried.lock of one context at a time. `marking` of what one is ending is taken below carried.lock, where it is free, and
+ *             held while the rest is marked. No lock is held while a waiter is made ready or a hook started.
  * Order       [ctx.err] the cause is written before err is stored with release. See park.c for [park.cancel]. */
 #include "ctx/ctx.h"
 
@@ -56,8 +59,10 @@ void
 weft_ctx_free(weft_ctx *ctx)
 {
     while (ctx && !ctx->immortal) {
+        san_release(ctx);
         if (a_sub_acq_rel(&ctx->refs, 1) != 1) /* [ctx.refs] every user's last touch comes before the free */
             return;
+        san_acquire(ctx);
         weft_ctx *parent = ctx->parent;
         leave_parent(ctx);
         timer_disarm(&ctx->timer); /* one that is being taken just now finds no reference to take */
@@ -81,6 +86,9 @@ mark(weft_ctx *ctx, int err, int cause, struct link *children)
     spin_lock(&ctx->carried.lock);
     bool first = ctx->carried.err == 0 && !ctx->never_ends;
     if (first) {
+        ctx->is_marking = !link_empty(&ctx->children);
+        if (ctx->is_marking)
+            spin_lock(&ctx->marking);
         ctx->cause = cause;
         a_store_rel(&ctx->carried.err, err); /* [ctx.err] */
     }
@@ -95,27 +103,60 @@ mark(weft_ctx *ctx, int err, int cause, struct link *children)
     return first;
 }
 
-/** Mark ctx and all below; the ones that had not ended come back as a list, each with a reference. */
+/** Somebody else has ended ctx: until all below it is marked. */
+static void
+until_marked(weft_ctx *ctx)
+{
+    spin_lock(&ctx->marking);
+    spin_unlock(&ctx->marking);
+}
+
+/** Mark ctx, of which the caller has a reference for this, and all below. The ones that had not ended come back as a list, each with a
+ *  reference; those that others have ended, by their sibling links, in `others`. */
 static weft_ctx *
-mark_tree(weft_ctx *ctx, int err, int cause)
+mark_each(weft_ctx *ctx, int err, int cause, struct link *others)
 {
     weft_ctx *ended = NULL, **end = &ended;
     struct link todo;
     link_init(&todo);
-    weft_ctx_ref(ctx);
-    for (;;) {
-        if (mark(ctx, err, cause, &todo)) {
-            ctx->next_ended = NULL;
-            *end = ctx;
-            end = &ctx->next_ended;
-        } else {
-            weft_ctx_free(ctx);
-        }
-        if (link_empty(&todo))
-            return ended;
-        ctx = container_of(todo.next, struct weft_ctx, sibling);
-        link_remove(&ctx->sibling);
+    if (!mark(ctx, err, cause, &todo)) {
+        until_marked(ctx);
+        weft_ctx_free(ctx);
+        return NULL;
     }
+    for (;;) {
+        ctx->next_ended = NULL;
+        *end = ctx;
+        end = &ctx->next_ended;
+        do {
+            if (link_empty(&todo))
+                return ended;
+            ctx = container_of(todo.next, struct weft_ctx, sibling);
+            link_remove(&ctx->sibling);
+            if (mark(ctx, err, cause, &todo))
+                break;
+            until_marked(ctx);
+            link_add(others, &ctx->sibling);
+        } while (true);
+    }
+}
+
+/** The same, and nothing is left of it but the list. */
+static weft_ctx *
+mark_tree(weft_ctx *ctx, int err, int cause)
+{
+    struct link others;
+    link_init(&others);
+    weft_ctx *ended = mark_each(weft_ctx_ref(ctx), err, cause, &others);
+    for (weft_ctx *c = ended; c; c = c->next_ended)
+        if (c->is_marking)
+            spin_unlock(&c->marking);
+    while (!link_empty(&others)) {
+        weft_ctx *c = container_of(others.next, struct weft_ctx, sibling);
+        link_remove(&c->sibling);
+        weft_ctx_free(c);
+    }
+    return ended;
 }
 
 static bool
@@ -177,28 +218,31 @@ owner_of_deadline(weft_ctx *ctx)
     return ctx;
 }
 
+/** End it if its deadline is over and its timer late. */
 static void
-expire(struct carried *c)
+expire(weft_ctx *ctx)
 {
-    if (c->deadline != WEFT_NEVER && a_load_acq(&c->err) == 0 && c->deadline - WEFT_CLOCK_BASE <= sched_now()) /* [ctx.err] */
-        end_tree(owner_of_deadline(ctx_of(c)), -ETIMEDOUT, -ETIMEDOUT);
+    if (a_load_acq(&ctx->carried.err) == 0 && ctx->deadline - WEFT_CLOCK_BASE <= sched_now()) /* [ctx.err] */
+        end_tree(owner_of_deadline(ctx), -ETIMEDOUT, -ETIMEDOUT);
 }
 
-static bool
-timer_take(struct timer *t)
-{
-    return try_ref(container_of(t, struct weft_ctx, timer));
-}
-
-static void
-timer_fire(struct timer *t)
+static void *
+timer_take(struct timer *t, int64_t now, int64_t *again)
 {
     weft_ctx *ctx = container_of(t, struct weft_ctx, timer);
+    (void)now, (void)again;
+    return try_ref(ctx) ? ctx : NULL;
+}
+
+static void
+timer_fire(void *taken)
+{
+    weft_ctx *ctx = taken;
     end_tree(ctx, -ETIMEDOUT, -ETIMEDOUT);
     weft_ctx_free(ctx);
 }
 
-static const struct timer_kind deadline_timer = {timer_take, timer_fire};
+static const struct timer_kind deadline_timer = {timer_take, timer_fire, true};
 
 /* ---- birth ---- */
 
@@ -217,18 +261,21 @@ let_go(struct carried *c)
 static void
 init(weft_ctx *ctx)
 {
-    ctx->carried = (struct carried){.deadline = WEFT_NEVER, .hold = hold, .let_go = let_go, .expire = expire};
+    ctx->carried = (struct carried){.hold = hold, .let_go = let_go};
     link_init(&ctx->carried.carriers);
     link_init(&ctx->carried.told);
     link_init(&ctx->children);
     link_init(&ctx->hooks);
     ctx->refs = 1;
-    ctx->immortal = ctx->never_ends = ctx->timed = ctx->is_child = false;
+    ctx->marking = 0;
+    ctx->deadline = WEFT_NEVER;
+    ctx->immortal = ctx->never_ends = ctx->timed = ctx->is_child = ctx->is_marking = false;
     ctx->parent = NULL;
     ctx->key = NULL;
     ctx->cause = 0;
     ctx->timer = (struct timer){.kind = &deadline_timer};
-    chan_init_guarded(&ctx->done, free_memory);
+    chan_init_guarded(&ctx->done, 0, 0, NULL, free_memory);
+    san_release(ctx); /* for a canceller that comes by way of its parent or its timer, and may be the last to leave it */
 }
 
 /** Take up the parent's state: ended, or with a child more. */
@@ -248,23 +295,43 @@ join_parent(weft_ctx *ctx, weft_ctx *parent)
         end_tree(ctx, err, cause);
 }
 
-weft_ctx *
-ctx_new(weft_ctx *parent, bool ends_with)
+/** A new context with the values of parent. Never NULL. */
+static weft_ctx *
+new_below(weft_ctx *parent)
 {
     weft_ctx *ctx;
+    sched_point();
     if (!parent)
         parent = weft_ctx_current();
     if (posix_memalign((void **)&ctx, 64, sizeof *ctx) != 0)
         return &out_of_memory;
     init(ctx);
-    if (parent == &background)
-        return ctx;
-    ctx->parent = weft_ctx_ref(parent);
-    if (ends_with) {
-        ctx->carried.deadline = parent->carried.deadline;
-        join_parent(ctx, parent);
-    }
+    if (parent != &background)
+        ctx->parent = weft_ctx_ref(parent);
     return ctx;
+}
+
+weft_ctx *
+ctx_for_tasks(weft_ctx *given)
+{
+    if (given)
+        return given;
+    return runtime_check() == 0 ? ctx_of(task_inherited()) : weft_ctx_current();
+}
+
+/** It ends with its parent from now on. All that its canceller looks at is set. */
+static weft_ctx *
+adopt(weft_ctx *ctx)
+{
+    if (ctx_is_real(ctx) && ctx->parent)
+        join_parent(ctx, ctx->parent);
+    return ctx;
+}
+
+static weft_time
+inherited_deadline(const weft_ctx *ctx)
+{
+    return ctx->parent ? ctx->parent->deadline : WEFT_NEVER;
 }
 
 bool
@@ -276,54 +343,62 @@ ctx_is_real(const weft_ctx *ctx)
 weft_ctx *
 weft_ctx_with_cancel(weft_ctx *parent)
 {
-    return ctx_new(parent, true);
+    return weft_ctx_with_value(parent, NULL, NULL);
 }
 
 weft_ctx *
 weft_ctx_without_cancel(weft_ctx *parent)
 {
-    return ctx_new(parent, false);
+    return new_below(parent);
 }
 
 weft_ctx *
 weft_ctx_with_value(weft_ctx *parent, const void *key, void *value)
 {
-    weft_ctx *ctx = ctx_new(parent, true);
-    if (ctx_is_real(ctx)) {
-        ctx->key = key;
-        ctx->value = value;
-    }
-    return ctx;
+    weft_ctx *ctx = new_below(parent);
+    if (!ctx_is_real(ctx))
+        return ctx;
+    ctx->key = key;
+    ctx->value = value;
+    ctx->deadline = inherited_deadline(ctx);
+    return adopt(ctx);
+}
+
+/** Arm the timer of a context that is in the tree already, so that its end may come at any time. */
+static void
+start_timer(weft_ctx *ctx)
+{
+    if (timer_start(&ctx->timer, ctx->deadline - WEFT_CLOCK_BASE) != 0)
+        end_tree(ctx, -ECANCELED, -ENOMEM);
+    else if (a_load_acq(&ctx->carried.err)) /* [ctx.err] before it was armed */
+        timer_disarm(&ctx->timer);
 }
 
 weft_ctx *
 weft_ctx_with_deadline(weft_ctx *parent, weft_time deadline)
 {
-    weft_ctx *ctx = ctx_new(parent, true);
-    if (!ctx_is_real(ctx) || ctx->carried.err)
+    weft_ctx *ctx = new_below(parent);
+    if (!ctx_is_real(ctx))
         return ctx;
-    if (wait_check_deadline(deadline) != 0) {
-        weft_ctx_cancel(ctx, -EINVAL);
-    } else if (deadline <= 0 || deadline <= weft_now()) {
+    bool valid = wait_check_deadline(deadline) == 0, over = valid && (deadline <= 0 || deadline <= weft_now());
+    weft_time latest = inherited_deadline(ctx);
+    ctx->timed = valid && !over && deadline < latest;
+    ctx->deadline = ctx->timed ? deadline : latest;
+    adopt(ctx);
+    if (!valid)
+        end_tree(ctx, -ECANCELED, -EINVAL);
+    else if (over)
         end_tree(ctx, -ETIMEDOUT, -ETIMEDOUT);
-    } else if (deadline < ctx->carried.deadline) {
-        ctx->carried.deadline = deadline; /* nobody else has it yet, but for the parent's end, which does not look */
-        ctx->timed = true;
-        /* In a plain thread without a runtime nobody needs be told in time: who asks looks at the clock. */
-        int err = worker_self() || a_load_acq(&rt.state) == RUN_ON ? timer_start(&ctx->timer, deadline - WEFT_CLOCK_BASE) : 0; /* [runtime.on] */
-        if (err) {
-            weft_ctx_cancel(ctx, -ENOMEM);
-        } else if (a_load_acq(&ctx->carried.err)) { /* [ctx.err] ended before it was armed */
-            timer_disarm(&ctx->timer);
-        }
-    }
+    else if (ctx->timed)
+        start_timer(ctx);
     return ctx;
 }
 
 weft_ctx *
 weft_ctx_with_timeout(weft_ctx *parent, weft_time d)
 {
-    return weft_ctx_with_deadline(parent, d <= 0 ? 0 : weft_in(d));
+    bool valid = d < WEFT_CLOCK_BASE || d == WEFT_NEVER; /* or it is a deadline by mistake */
+    return weft_ctx_with_deadline(parent, !valid ? 1 : d <= 0 ? 0 : weft_in(d));
 }
 
 /* ---- asking ---- */
@@ -335,11 +410,18 @@ weft_ctx_background(void)
 }
 
 int
+ctx_err_now(weft_ctx *ctx)
+{
+    if (ctx->deadline != WEFT_NEVER)
+        expire(ctx);
+    return a_load_acq(&ctx->carried.err); /* [ctx.err] */
+}
+
+int
 weft_ctx_err(weft_ctx *ctx)
 {
-    if (ctx->carried.deadline != WEFT_NEVER)
-        expire(&ctx->carried);
-    return a_load_acq(&ctx->carried.err); /* [ctx.err] */
+    sched_point_look();
+    return ctx_err_now(ctx);
 }
 
 int
@@ -351,7 +433,7 @@ weft_ctx_cause(weft_ctx *ctx)
 weft_time
 weft_ctx_deadline(weft_ctx *ctx)
 {
-    return ctx->carried.deadline;
+    return ctx->deadline;
 }
 
 void *
@@ -374,7 +456,7 @@ weft_ctx_done(weft_ctx *ctx)
 static struct carried *
 root_new(void)
 {
-    weft_ctx *root = ctx_new(&background, true);
+    weft_ctx *root = new_below(&background);
     return ctx_is_real(root) ? &root->carried : NULL;
 }
 

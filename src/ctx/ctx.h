@@ -11,10 +11,13 @@
 struct weft_ctx {
     struct carried carried; /* first; its lock guards what is marked so */
     uint32_t refs;          /* atomic */
+    uint32_t marking;       /* a lock: held by who ended it until all below it is marked too */
     /* constant */
     bool immortal;          /* static: not counted */
     bool never_ends;        /* the background */
     bool timed;             /* the deadline is its own, not its parent's */
+    bool is_marking;        /* of who ended it: it holds `marking` */
+    weft_time deadline;
     weft_ctx *parent;       /* holds a reference; NULL: the background */
     const void *key;
     void *value;
@@ -37,8 +40,9 @@ ctx_of(struct carried *c)
     return (struct weft_ctx *)(void *)c;
 }
 
-/** A new context below parent; `ends_with` it or not. Never NULL. */
-weft_ctx *ctx_new(weft_ctx *parent, bool ends_with);
+/** What a new object whose tasks carry a context of its own makes that a child of: `given` or else what a task started now
+ *  would carry. */
+weft_ctx *ctx_for_tasks(weft_ctx *given);
 /** True unless ctx is out of memory's static context. */
 bool ctx_is_real(const weft_ctx *ctx);
 /** hook.c: ctx has just ended: start its hooks. */

@@ -22,9 +22,9 @@ carry(weft_ctx *ctx)
 }
 
 static weft_ctx_scope
-enter(weft_ctx *ctx, weft_ctx *mine)
+enter(weft_ctx *ctx, weft_ctx *mine, bool ends)
 {
-    weft_ctx_scope s = {weft_ctx_ref(weft_ctx_current()), mine, 0};
+    weft_ctx_scope s = {weft_ctx_ref(weft_ctx_current()), mine, ends, 0};
     carry(ctx);
     return s;
 }
@@ -32,14 +32,14 @@ enter(weft_ctx *ctx, weft_ctx *mine)
 weft_ctx_scope
 weft_ctx_enter(weft_ctx *ctx)
 {
-    return enter(ctx ? ctx : weft_ctx_current(), NULL);
+    return enter(ctx ? ctx : weft_ctx_current(), NULL, false);
 }
 
 weft_ctx_scope
 weft_ctx_enter_timeout(weft_time d)
 {
     weft_ctx *ctx = weft_ctx_with_timeout(NULL, d);
-    return enter(ctx, ctx);
+    return enter(ctx, ctx, true);
 }
 
 weft_ctx_scope
@@ -48,7 +48,7 @@ weft_ctx_enter_shield(void)
     weft_ctx *ctx = weft_ctx_without_cancel(NULL);
     if (!ctx_is_real(ctx))
         ctx = weft_ctx_background(); /* cleanup must not fail for want of memory: better without the values */
-    return enter(ctx, ctx);
+    return enter(ctx, ctx, false);
 }
 
 void
@@ -56,8 +56,7 @@ weft_ctx_leave(weft_ctx_scope *scope)
 {
     carry(scope->before);
     weft_ctx_free(scope->before);
-    if (!scope->mine)
-        return;
-    weft_ctx_cancel(scope->mine, 0);
+    if (scope->ends)
+        weft_ctx_cancel(scope->mine, 0);
     weft_ctx_free(scope->mine);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -177,4 +178,11 @@ os_mem_guard(char *base, size_t stride, size_t guard, size_t n)
     if (guard_kind == OS_GUARD_MPROTECT)
         return guard_by_mprotect(base, stride, guard, n);
     return 0;
+}
+
+bool
+os_mem_peek(void *to, const void *from, size_t n)
+{
+    struct iovec local = {to, n}, remote = {(void *)(uintptr_t)from, n};
+    return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)n;
 }

@@ -25,6 +25,8 @@ void os_mem_release(void *p, size_t bytes);
 /** Make the lowest `guard` bytes of each of n stacks, `stride` apart from base, inaccessible.
  *  Returns how many have a guard. */
 size_t os_mem_guard(char *base, size_t stride, size_t guard, size_t n);
+/** Copy n bytes from an address that may be bad. False: it is, or the system does not let us. */
+bool os_mem_peek(void *to, const void *from, size_t n);
 size_t os_page_size(void);
 
 #endif

@@ -99,3 +99,35 @@ os_fault_stack_remove(void *stack, size_t size)
     if (stack)
         os_mem_release(stack, size);
 }
+
+/* ---- SIGQUIT ---- */
+
+static void (*quit_fn)(void);
+
+static void
+on_quit(int sig)
+{
+    int saved = errno;
+    (void)sig;
+    quit_fn();
+    errno = saved;
+}
+
+void
+os_quit_install(void (*fn)(void))
+{
+    struct sigaction now, action = {.sa_handler = on_quit, .sa_flags = SA_RESTART | SA_ONSTACK};
+    if (sigaction(SIGQUIT, NULL, &now) != 0 || (now.sa_flags & SA_SIGINFO) || now.sa_handler != SIG_DFL)
+        return;
+    quit_fn = fn;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGQUIT, &action, NULL);
+}
+
+void
+os_quit_remove(void)
+{
+    struct sigaction now;
+    if (sigaction(SIGQUIT, NULL, &now) == 0 && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == on_quit)
+        signal(SIGQUIT, SIG_DFL);
+}

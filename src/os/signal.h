@@ -19,4 +19,8 @@ int os_fault_stack_install(void **stack, size_t *size);
 bool os_fault_stack_present(void);
 void os_fault_stack_remove(void *stack, size_t size);
 
+/** Call fn on SIGQUIT from now on, unless the program has an action of its own for it. fn: async-signal-safe functions only. */
+void os_quit_install(void (*fn)(void));
+void os_quit_remove(void);
+
 #endif

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 struct start {
@@ -96,6 +97,33 @@ read_text(const char *path, char *buf, size_t size)
     return true;
 }
 
+int
+os_thread_id(void)
+{
+    return (int)syscall(SYS_gettid);
+}
+
+char
+os_thread_state(int id)
+{
+    char path[64], text[256];
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", id);
+    if (!read_text(path, text, sizeof text))
+        return 0;
+    const char *end = strrchr(text, ')'); /* of the name, which may hold anything */
+    return end && end[1] == ' ' ? end[2] : 0;
+}
+
+int64_t
+os_thread_cpu(pthread_t thread)
+{
+    clockid_t clock;
+    struct timespec ts;
+    if (pthread_getcpuclockid(thread, &clock) != 0 || clock_gettime(clock, &ts) != 0)
+        return -1;
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
 unsigned
 os_thread_count(void)
 {
@@ -167,7 +195,7 @@ os_membarrier(void)
 }
 
 int
-os_thread_atfork(void (*child)(void))
+os_thread_atfork(void (*before)(void), void (*parent)(void), void (*child)(void))
 {
-    return -pthread_atfork(NULL, NULL, child);
+    return -pthread_atfork(before, parent, child);
 }

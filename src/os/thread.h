@@ -5,12 +5,20 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /** Start a thread that blocks all signals but the synchronous ones and SIGPROF, with a timer slack of 1 ns. 0 or -errno. */
 int os_thread_start(pthread_t *thread, void *(*fn)(void *), void *arg);
 void os_thread_join(pthread_t thread);
 void os_thread_detach(pthread_t thread);
 void os_thread_yield(void);
+/** The calling thread's number, as /proc/self/task has it. */
+int os_thread_id(void);
+/** Does that thread of ours sleep? 'S' it sleeps in a system call, 'D' it waits for a disk or the like, 'R' it runs or could run,
+ *  others: see proc(5); 0: /proc does not say. */
+char os_thread_state(int id);
+/** What CPU time that thread has used, in ns; -1: not known. */
+int64_t os_thread_cpu(pthread_t thread);
 /** The calling thread's stack. */
 void os_thread_stack(void **bottom, size_t *size);
 /** How many threads this process has, 0 when /proc does not say. */
@@ -24,6 +32,6 @@ bool os_membarrier_init(void);
 void os_membarrier(void);
 
 /** Call fn in the child of each fork from now on. 0 or -errno. */
-int os_thread_atfork(void (*child)(void));
+int os_thread_atfork(void (*before)(void), void (*parent)(void), void (*child)(void));
 
 #endif

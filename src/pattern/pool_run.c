@@ -4,11 +4,11 @@
  *             channel: the other workers drain nothing more, producers get -EPIPE instead of waiting for ever.
  * Invariants  results is closed exactly once, after the last worker has ended. */
 #include <weft/chan.h>
-#include <weft/mutex.h>
 #include <weft/pool.h>
 #include <weft/task.h>
 #include <weft/wg.h>
 
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include <weft/errno.h>
@@ -17,8 +17,7 @@ struct plain {
     weft_chan *jobs, *results;
     weft_pool_fn fn;
     void *user;
-    weft_mutex lock;
-    int failure; /* lock: the first */
+    int failure; /* atomic: the first */
     weft_wg workers;
 };
 
@@ -30,20 +29,9 @@ struct plain_worker {
 static void
 fail(struct plain *p, int err)
 {
-    weft_mutex_hold(&p->lock);
-    if (!p->failure)
-        p->failure = err;
-    weft_mutex_unlock(&p->lock);
+    int none = 0;
+    __atomic_compare_exchange_n(&p->failure, &none, err, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED); /* read after the wait group */
     weft_chan_close(p->jobs); /* -EALREADY is fine */
-}
-
-static int
-failure_of(struct plain *p)
-{
-    weft_mutex_hold(&p->lock);
-    int err = p->failure;
-    weft_mutex_unlock(&p->lock);
-    return err;
 }
 
 static int
@@ -60,7 +48,7 @@ plain_worker(void *arg)
             fail(p, err);
             return err;
         }
-        if (failure_of(p))
+        if (__atomic_load_n(&p->failure, __ATOMIC_RELAXED)) /* only to end soon */
             return 0;
     }
     if (err != -EPIPE)
@@ -74,22 +62,30 @@ padded(size_t n)
     return (n + 15) / 16 * 16;
 }
 
+#undef weft_pool_run
+
 int
 weft_pool_run(weft_chan *jobs, weft_chan *results, unsigned n, weft_pool_fn fn, void *user)
+{
+    return weft_pool_run_at(WEFT_HERE, jobs, results, n, fn, user);
+}
+
+int
+weft_pool_run_at(const char *where, weft_chan *jobs, weft_chan *results, unsigned n, weft_pool_fn fn, void *user)
 {
     if (n == 0)
         n = weft_workers();
     if (n == 0)
         return -ESRCH;
     size_t in = padded(weft_chan_elem_size(jobs)), out = results ? padded(weft_chan_elem_size(results)) : 0;
-    struct plain p = {.jobs = jobs, .results = results, .fn = fn, .user = user, .lock = WEFT_MUTEX_INIT};
+    struct plain p = {.jobs = jobs, .results = results, .fn = fn, .user = user};
     struct plain_worker *workers = calloc(n, sizeof *workers);
     char *values = calloc(n, in + out + 16);
     int err = workers && values ? 0 : -ENOMEM;
     for (unsigned i = 0; i < n && !err; i++) {
         char *room = values + i * (in + out);
         workers[i] = (struct plain_worker){&p, room, results ? room + in : NULL};
-        err = weft_wg_go(&p.workers, plain_worker, &workers[i]);
+        err = weft_wg_go_at(where, &p.workers, plain_worker, &workers[i]);
     }
     if (err)
         fail(&p, err);

@@ -8,17 +8,12 @@
 
 enum { BATCH = 64 };
 
-static bool
-is_listed(const struct carried *c)
-{
-    return c && c != rt.root;
-}
-
 void
 carry_join(struct parker *p, struct carried *c)
 {
     a_store_rlx(&p->ctx, c); /* for carry_end() of the root */
-    if (!is_listed(c))
+    p->listed = c && (p->is_thread || c != rt.root);
+    if (!p->listed)
         return;
     spin_lock(&c->lock);
     if (c->n++ == 0)
@@ -35,8 +30,9 @@ carry_leave(struct parker *p)
 {
     struct carried *c = p->ctx;
     a_store_rlx(&p->ctx, NULL); /* as above */
-    if (!is_listed(c))
+    if (!p->listed)
         return;
+    p->listed = false;
     spin_lock(&c->lock);
     link_remove(&p->carrying);
     bool last = --c->n == 0;
@@ -52,28 +48,27 @@ carry_end_begin(void)
     a_or_seq(&rt.special, SPECIAL_ENDED); /* [park.cancel] */
     if (rt.membarrier)
         os_membarrier(); /* [park.solo] [park.cancel] */
+    else
+        a_fence_seq(); /* [park.cancel] */
 }
 
 void
 carry_end_finish(void)
 {
-    a_add_seq(&rt.cancelling, -1);
+    a_add_seq(&rt.cancelling, -1); /* [park.solo] */
 }
 
 static void
 end_of_root(struct task *t, void *arg)
 {
-    if (a_load_rlx(&t->parker.ctx) == arg) /* one that leaves it just now looks at its context when it next waits */
-        park_cancel(&t->parker);
+    park_cancel_carrier(&t->parker, arg); /* one that comes to it only now looks at its context when it next waits */
 }
 
 void
 carry_end(struct carried *c)
 {
-    if (!is_listed(c)) {
+    if (c == rt.root)
         task_each(end_of_root, c);
-        return;
-    }
     struct parker *won[BATCH];
     unsigned n;
     do {

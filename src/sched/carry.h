@@ -1,8 +1,8 @@
 /* carry.h: the context that a task or a thread carries, as the scheduler sees it. The rest of it is in ctx/ctx.c.
  *
  * Idea        A context lists who carries it, so that its end finds every wait it has to end. Carriers enter and leave the list where they
- *             start, end or change contexts, not at each wait. Most tasks carry the run's root: it keeps no list, its end
- *             looks at all tasks.
+ *             start, end or change contexts, not at each wait. Most tasks carry the run's root: it does not list them, its end
+ *             looks at all tasks. Plain threads are in the lists always.
  * Invariants  parker.ctx is written by its owner only. While somebody carries a context its carriers together hold one reference.
  * Locks       carried.lock guards the lists. */
 #ifndef SCHED_CARRY_H
@@ -20,10 +20,8 @@ struct carried {
     struct link carriers;  /* lock: parkers */
     struct link told;      /* lock: parkers whose wait has been looked at since it ended */
     size_t n;              /* lock: in both */
-    int64_t deadline;      /* constant, as <weft/time.h> */
     void (*hold)(struct carried *c);   /* takes the carriers' reference */
     void (*let_go)(struct carried *c); /* gives it back; may be the last */
-    void (*expire)(struct carried *c); /* ends it if its deadline has passed */
 };
 
 /** p carries c from now on. Its owner calls, or the task has not started yet. NULL: the background. */

@@ -1,18 +1,18 @@
 /* go.c: the birth of tasks, sleeping, and the calls about oneself. */
 #include "base/spinlock.h"
 #include "sched/carry.h"
+#include "sched/crew.h"
 #include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { ID_BLOCK = 1024 };
 
 void
-task_init(struct task *t, weft_fn fn, void *arg, const char *name, unsigned stack_class, const void *spawned)
+task_init(struct task *t, weft_fn fn, void *arg, const char *name, unsigned stack_class, struct site site)
 {
     san_acquire(t); /* who had the block before has ended */
     t->sp = NULL;
@@ -21,8 +21,8 @@ task_init(struct task *t, weft_fn fn, void *arg, const char *name, unsigned stac
     t->arg = arg;
     t->stack_class = (uint8_t)stack_class;
     t->handle = NULL;
-    t->spawned = spawned;
-    t->spawned_is_text = false;
+    t->spawned = site.at;
+    t->spawned_is_text = site.is_text;
     t->name[0] = '\0';
     if (name) {
         size_t n = strnlen(name, TASK_NAME - 1);
@@ -48,16 +48,34 @@ static uint64_t
 live_about(void)
 {
     uint64_t n = a_load_rlx(&rt.foreign_spawned); /* a limit, not a count: about right is right */
-    for (unsigned i = 0; i < rt.n; i++)
+    for (unsigned i = 0, size = crew_size(); i < size; i++)
         n += a_load_rlx(&rt.workers[i]->spawned) - a_load_rlx(&rt.workers[i]->ended); /* as above */
     return n;
 }
 
-/** A block for a new task. 0 or why not. */
-static int
-birth(struct task **out)
+/** Keep the run that goes on, if any, from ending: to leave(). A worker's own run cannot end meanwhile. */
+static bool
+visit(void)
 {
-    sched_point();
+    if (worker_self())
+        return true;
+    a_add_seq(&rt.visitors, 1); /* [runtime.visit] */
+    if (!a_load_seq(&rt.closed) && a_load_seq(&rt.state) == RUN_ON) /* [runtime.visit] in this order: the next run clears `closed` */
+        return true;
+    a_sub_rel(&rt.visitors, 1);
+    return false;
+}
+
+static void
+leave(void)
+{
+    if (!worker_self())
+        a_sub_rel(&rt.visitors, 1); /* [runtime.visit] */
+}
+
+static int
+get_block(struct task **out)
+{
     int err = runtime_check();
     if (err)
         return err;
@@ -67,14 +85,42 @@ birth(struct task **out)
     return *out ? 0 : -ENOMEM;
 }
 
-/** Let it carry c, or what the caller carries; count it, number it, queue it. */
+/** A block for a new task, to be launched or stillborn. 0 or why not. */
+static int
+birth(struct task **out)
+{
+    sched_point();
+    if (!visit()) {
+        int err = runtime_check();
+        return err ? err : -ECANCELED; /* it is just ending */
+    }
+    int err = get_block(out);
+    if (err)
+        leave();
+    return err;
+}
+
+static int
+stillborn(struct task *t, int err)
+{
+    task_free(worker_self(), t);
+    leave();
+    return err;
+}
+
+struct carried *
+task_inherited(void)
+{
+    struct carried *c = parker_self()->ctx;
+    return c || worker_self() ? c : rt.root; /* plain threads start theirs below the run's root, unless they carry another */
+}
+
+/** Let it carry c; count it, number it, queue it. */
 static void
 launch(struct task *t, struct carried *c)
 {
     struct worker *w = worker_self();
-    if (!c)
-        c = parker_self()->ctx;
-    carry_join(&t->parker, c ? c : rt.root);
+    carry_join(&t->parker, c);
     t->id = next_id(w);
     if (w)
         a_store_rel(&w->spawned, w->spawned + 1); /* [runtime.count] */
@@ -82,48 +128,120 @@ launch(struct task *t, struct carried *c)
         a_add_acq_rel(&rt.foreign_spawned, 1); /* [runtime.count] */
     san_release(t);
     sched_start(t);
+    leave();
 }
 
 uint32_t
 task_run(void)
 {
-    return a_load_acq(&rt.state) >= RUN_ON && !a_load_rlx(&rt.forked) ? rt.run : 0; /* [runtime.on] */
+    if (a_load_rlx(&rt.forked) || !visit()) /* as below */
+        return 0;
+    uint32_t run = rt.run;
+    leave();
+    return run;
 }
 
 struct task *
-task_reserve(void)
+task_reserve(uint32_t *run)
 {
-    return task_run() ? task_alloc(worker_self()) : NULL;
+    *run = 0;
+    if (a_load_rlx(&rt.forked) || !visit()) /* set before the child's first instruction of ours */
+        return NULL;
+    *run = rt.run;
+    struct task *t = task_alloc(worker_self());
+    leave();
+    return t;
 }
 
 void
-task_unreserve(struct task *t)
+task_unreserve(struct task *t, uint32_t run)
 {
-    task_free(worker_self(), t);
+    if (!visit())
+        return; /* its run has ended, and the block with it */
+    if (run == rt.run)
+        task_free(worker_self(), t);
+    leave();
 }
 
-void
-task_start_reserved(struct task *t, weft_fn fn, void *arg, struct carried *c)
+bool
+task_start_reserved(struct task *t, uint32_t run, weft_fn fn, void *arg, struct site site, struct carried *c)
 {
-    task_init(t, fn, arg, NULL, rt.stack_class, (const void *)fn);
+    if (!visit())
+        return false;
+    if (run != rt.run) {
+        leave();
+        return false;
+    }
+    task_init(t, fn, arg, NULL, rt.stack_class, site);
     launch(t, c);
+    return true;
 }
 
-int
-weft_go(weft_fn fn, void *arg)
+/* ---- spawning ---- */
+
+static int
+go(struct site site, weft_fn fn, void *arg)
 {
     struct task *t;
     int err = birth(&t);
     if (err)
         return err;
-    task_init(t, fn, arg, NULL, rt.stack_class, __builtin_return_address(0));
-    launch(t, NULL);
+    task_init(t, fn, arg, NULL, rt.stack_class, site);
+    launch(t, task_inherited());
+    return 0;
+}
+
+static size_t
+copy_size(const struct spawn *s)
+{
+    return s->copies ? s->size[0] + s->size[1] : 0;
+}
+
+/** Room for the copy: in the block or, if it is larger, at the top of the task's stack. NULL: memory is short. */
+static char *
+room_for_copy(struct task *t, size_t size)
+{
+    if (size <= TASK_COPY)
+        return t->copy;
+    struct worker *w = worker_self();
+    char *top = stack_get(w ? &w->stacks[t->stack_class] : NULL, t->stack_class);
+    if (!top)
+        return NULL;
+    t->stack = top;
+    char *room = top - (size + 15) / 16 * 16;
+    san_acquire(top); /* who had the stack before has left it */
+    san_unpoison(room, (size_t)(top - room));
+    return room;
+}
+
+static void
+copy_parts(char *to, const struct spawn *s)
+{
+    for (int i = 0; i < 2; i++) {
+        if (s->size[i])
+            memcpy(to, s->part[i], s->size[i]);
+        to += s->size[i];
+    }
+}
+
+int
+task_spawn_small(struct site site, weft_fn fn, const void *copied, size_t size)
+{
+    struct task *t;
+    int err = birth(&t);
+    if (err)
+        return err;
+    task_init(t, fn, t->copy, NULL, rt.stack_class, site);
+    if (size)
+        memcpy(t->copy, copied, size);
+    launch(t, task_inherited());
     return 0;
 }
 
 int
-task_go(const weft_attr *attr, weft_fn fn, void *arg, struct weft_task *handle, void *spawn_pc)
+task_spawn(const struct spawn *s, weft_fn fn, void *arg)
 {
+    const weft_attr *attr = s->attr;
     unsigned class = rt.stack_class;
     if (attr && attr->stack_size) {
         int c = stack_class_of(attr->stack_size);
@@ -135,75 +253,85 @@ task_go(const weft_attr *attr, weft_fn fn, void *arg, struct weft_task *handle, 
     int err = birth(&t);
     if (err)
         return err;
-    task_init(t, fn, arg, attr ? attr->name : NULL, class, spawn_pc);
-    t->handle = handle;
-    launch(t, attr ? (struct carried *)(void *)attr->ctx : NULL);
+    if (copy_size(s) > stack_class_size(class) / 4)
+        return stillborn(t, -E2BIG);
+    task_init(t, fn, arg, attr ? attr->name : NULL, class, s->site);
+    if (s->copies) {
+        t->arg = room_for_copy(t, copy_size(s));
+        if (!t->arg)
+            return stillborn(t, -ENOMEM);
+        copy_parts(t->arg, s);
+    }
+    t->handle = s->copies_handle ? t->arg : s->handle;
+    struct carried *c = attr && attr->ctx ? (struct carried *)(void *)attr->ctx : task_inherited();
+    launch(t, c);
     return 0;
+}
+
+/* Each call twice: with the place of the call, and by its plain name, which is a macro in the header. */
+#undef weft_go
+#undef weft_go_copy
+#undef weft_go_with
+#undef weft_go_copy_with
+#define CALLER __builtin_return_address(0)
+
+int
+weft_go(weft_fn fn, void *arg)
+{
+    return go(site_of(NULL, CALLER), fn, arg);
+}
+
+int
+weft_go_at(const char *where, weft_fn fn, void *arg)
+{
+    return go(site_of(where, CALLER), fn, arg);
 }
 
 int
 weft_go_with(const weft_attr *attr, weft_fn fn, void *arg)
 {
-    return task_go(attr, fn, arg, NULL, __builtin_return_address(0));
+    return task_spawn(&(struct spawn){.site = site_of(NULL, CALLER), .attr = attr}, fn, arg);
 }
 
-/* A large copy travels in a block of its own until the task runs, and then lives on the task's stack. */
-struct big_copy {
-    weft_fn fn;
-    size_t size;
-    char bytes[] __attribute__((aligned(16)));
-};
+int
+weft_go_with_at(const char *where, const weft_attr *attr, weft_fn fn, void *arg)
+{
+    return task_spawn(&(struct spawn){.site = site_of(where, CALLER), .attr = attr}, fn, arg);
+}
 
 static int
-run_big_copy(void *arg)
+go_copy(struct site site, const weft_attr *attr, weft_fn fn, const void *arg, size_t size)
 {
-    struct big_copy *b = arg;
-    size_t size = b->size;
-    weft_fn fn = b->fn;
-    char *copy = __builtin_alloca_with_align(size, 128); /* at most a quarter of the stack: weft_go_copy() */
-    memcpy(copy, b->bytes, size);
-    free(b);
-    return fn(copy);
-}
-
-static struct big_copy *
-big_copy_new(weft_fn fn, const void *arg, size_t size)
-{
-    struct big_copy *b = malloc(sizeof *b + size);
-    if (!b)
-        return NULL;
-    b->fn = fn;
-    b->size = size;
-    memcpy(b->bytes, arg, size);
-    return b;
+    if (!attr && size <= TASK_COPY)
+        return task_spawn_small(site, fn, arg, size);
+    return task_spawn(&(struct spawn){.site = site, .attr = attr, .copies = true, .part = {arg}, .size = {size}}, fn, NULL);
 }
 
 int
 weft_go_copy(weft_fn fn, const void *arg, size_t size)
 {
-    void *spawn_pc = __builtin_return_address(0);
-    int err = runtime_check();
-    if (err)
-        return err;
-    if (size > stack_class_size(rt.stack_class) / 4)
-        return -E2BIG;
-    if (size > TASK_COPY) {
-        struct big_copy *b = big_copy_new(fn, arg, size);
-        err = b ? task_go(NULL, run_big_copy, b, NULL, spawn_pc) : -ENOMEM;
-        if (err)
-            free(b);
-        return err;
-    }
-    struct task *t;
-    err = birth(&t);
-    if (err)
-        return err;
-    task_init(t, fn, t->copy, NULL, rt.stack_class, spawn_pc);
-    if (size)
-        memcpy(t->copy, arg, size);
-    launch(t, NULL);
-    return 0;
+    return go_copy(site_of(NULL, CALLER), NULL, fn, arg, size);
 }
+
+int
+weft_go_copy_at(const char *where, weft_fn fn, const void *arg, size_t size)
+{
+    return go_copy(site_of(where, CALLER), NULL, fn, arg, size);
+}
+
+int
+weft_go_copy_with(const weft_attr *attr, weft_fn fn, const void *arg, size_t size)
+{
+    return go_copy(site_of(NULL, CALLER), attr, fn, arg, size);
+}
+
+int
+weft_go_copy_with_at(const char *where, const weft_attr *attr, weft_fn fn, const void *arg, size_t size)
+{
+    return go_copy(site_of(where, CALLER), attr, fn, arg, size);
+}
+
+/* ---- time, and about oneself ---- */
 
 weft_time
 weft_now(void)

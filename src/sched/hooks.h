@@ -4,8 +4,7 @@
  *             what time it is, what a fair draw gives. The gates below are all there is; in production each costs a load of
  *             rt.special, a line that every operation reads anyway, and a branch that is never taken.
  * Points      A waiting operation is a schedule point by wait_enter() (park.h); the others call sched_point() first thing, before
- *             they touch their object. In a fine build (WEFT_SIM_FINE: only for the exploration of weft itself) each taking
- *             of an object's lock and each CAS on an object is a point instead, see fine.h. */
+ *             they touch their object. In a fine build (base/fine.h) the objects' locks and CASes are points instead. */
 #ifndef SCHED_HOOKS_H
 #define SCHED_HOOKS_H
 
@@ -45,6 +44,14 @@ sched_point(void)
     if (sim_on())
         sched_point_slow();
 #endif
+}
+
+/** The same for an operation that only looks: it has no lock or CAS that would be a point in a fine build. */
+static inline void
+sched_point_look(void)
+{
+    sched_point();
+    fine_point();
 }
 
 /** Nanoseconds on the clock that deadlines are on. */

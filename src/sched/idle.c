@@ -1,8 +1,9 @@
 /* idle.c: workers sleep when there is nothing to do, and no wake-up is lost.
  *
- * Idea        One word counts workers: {epoch:32, searching:16, awake:16}. Who queues a task wakes a sleeper only when nobody searches;
+ * Idea        One word counts workers: {engaged, searching, awake}: those that may run tasks, which come and go (crew.c), and of them
+ *             those that look for work and those that do not sleep. Who queues a task wakes a sleeper only when nobody searches;
  *             a searcher that finds something and was the last one wakes one more, so wakes spread as a chain.
- * Protocol    Producer: (p1) publish the task, (p2) look at the word; nobody searching and somebody asleep: CAS
+ * Protocol    Producer: (p1) publish the task, (p2) look at the word; nobody searching and somebody asleep (awake < engaged): CAS
  *             {searching + 1, awake + 1}, take one sleeper off the list, set its word, wake it.
  *             Sleeper: (w0) enter the list, (w1) RMW {searching - 1, awake - 1}, (w2) full barrier in all threads, (w3)
  *             look at every queue once more, (w4) sleep on its own word; the kernel compares it.
@@ -11,6 +12,11 @@
  *             The barrier of w2 falls before or after p2. After: p2 sees w1, hence fewer awake, and wakes somebody or
  *             finds another searcher, who has its own w1 to w3 ahead. Before: p1 comes before p2 and is visible to w3.
  *             Without membarrier(2), p2 is an RMW on the same word as w1: the two are ordered, with the same result.
+ *             Nowhere does this ask how many workers there are: one that comes counts itself engaged, awake and searching in one RMW, and
+ *             then searches; one that goes does w1 to w3, with engaged - 1 in w1, and wakes another if w3 shows work.
+ * Monitor     [idle.barrier] It sleeps behind all workers: it sets NAP in the word (as w1), then w2 and w3, then sleeps. A producer that finds
+ *             nobody to wake, because all are awake though perhaps stuck, wakes it. With DEEP set it has nothing at all to watch, and
+ *             whichever worker leaves its sleep, or comes back from where it was stuck, wakes it first of all.
  * Polling     One sleeper sleeps in epoll instead of on its word, as soon as a descriptor was ever waited for.
  * Timers      Each worker sleeps no longer than until its own first deadline.
  * Locks       idle.lock guards the list and idle_listed. Taking a worker off the list gives the right to wake it.
@@ -21,17 +27,23 @@
 #include "os/clock.h"
 #include "os/futex.h"
 #include "os/thread.h"
+#include "sched/crew.h"
+#include "sched/monitor.h"
 #include "sched/netpoll.h"
 #include "sched/runtime.h"
 #include "sched/timer.h"
 
 #define NO_STACK_RETRY 1000000 /* ns */
 #define AWAKE UINT64_C(1)
-#define SEARCHING (UINT64_C(1) << 16)
-#define EPOCH (UINT64_C(1) << 32) /* grows with each worker that wakes */
+#define SEARCHING (UINT64_C(1) << 11)
+#define ENGAGED (UINT64_C(1) << 22)
+#define NAP (UINT64_C(1) << 33)
+#define DEEP (UINT64_C(1) << 34)
+#define EPOCH (UINT64_C(1) << 35) /* grows with each worker that wakes */
+#define COUNT_MASK 0x7ff
 
 static struct {
-    uint64_t state __attribute__((aligned(64))); /* atomic: {epoch:32, searching:16, awake:16} */
+    uint64_t state __attribute__((aligned(64))); /* atomic: {epoch:29, deep:1, nap:1, engaged:11, searching:11, awake:11} */
     uint32_t lock __attribute__((aligned(64)));
     struct worker *list; /* lock */
 } idle;
@@ -39,20 +51,33 @@ static struct {
 static unsigned
 awake(uint64_t s)
 {
-    return s & 0xffff;
+    return s & COUNT_MASK;
 }
 
 static unsigned
 searching(uint64_t s)
 {
-    return s >> 16 & 0xffff;
+    return s / SEARCHING & COUNT_MASK;
+}
+
+static unsigned
+engaged(uint64_t s)
+{
+    return s / ENGAGED & COUNT_MASK;
 }
 
 void
 idle_init(unsigned n)
 {
     idle.list = NULL;
-    a_store_rlx(&idle.state, n * AWAKE); /* before the workers start */
+    a_store_rlx(&idle.state, n * (AWAKE + ENGAGED)); /* before the workers start */
+}
+
+struct crowd
+idle_crowd(void)
+{
+    uint64_t s = a_load_seq(&idle.state);
+    return (struct crowd){.engaged = engaged(s), .awake = awake(s), .searching = searching(s), .epoch = (uint32_t)(s / EPOCH)};
 }
 
 bool
@@ -110,12 +135,25 @@ wake(struct worker *w)
         os_futex_wake(&w->notified, 1);
 }
 
+/** A worker has left its sleep, and found s: the monitor has something to watch again. */
+static inline void
+woken(uint64_t s)
+{
+    if (s & DEEP)
+        idle_wake_monitor();
+}
+
 static COLD void
 wake_one(uint64_t s)
 {
     do {
-        if (searching(s) != 0 || awake(s) >= rt.n)
+        if (searching(s) != 0)
             return;
+        if (awake(s) >= engaged(s)) {
+            if (s & NAP)
+                idle_wake_monitor();
+            return;
+        }
     } while (!a_cas_seq(&idle.state, &s, s + SEARCHING + AWAKE + EPOCH));
     struct worker *w = list_take();
     if (w)
@@ -123,6 +161,7 @@ wake_one(uint64_t s)
     else
         /* Counted asleep but off the list: it is on its way back to search, and will find what we queued. */
         a_add_seq(&idle.state, -(SEARCHING + AWAKE));
+    woken(s);
 }
 
 void
@@ -135,7 +174,7 @@ idle_notify(void)
     } else {
         s = a_add_seq(&idle.state, 0);
     }
-    if (searching(s) == 0 && awake(s) < rt.n)
+    if (searching(s) == 0 && (awake(s) < engaged(s) || s & NAP))
         wake_one(s);
 }
 
@@ -156,7 +195,7 @@ work_visible(struct worker *w)
 {
     if (a_load_acq(&rt.injector.len) && !w->no_stack)
         return true;
-    for (unsigned i = 0; i < rt.n; i++)
+    for (unsigned i = 0, n = crew_size(); i < n; i++)
         if (ring_len(&rt.workers[i]->ring))
             return true;
     return a_load_rlx(&w->ring.wake) != NULL;
@@ -178,17 +217,26 @@ unlist(struct worker *w)
 static int
 sleep_until(struct worker *w, int64_t until)
 {
-    if (!netpoll_try_own(w)) {
+    if (!netpoll_try_own()) {
         os_futex_wait(&w->notified, 0, until);
         return 0;
     }
     int n = 0;
     a_store_seq(&w->polling, 1); /* [idle.polling] */
     if (!a_load_seq(&w->notified))
-        n = netpoll_wait(w, until);
+        n = netpoll_wait(w->events, until);
     a_store_seq(&w->polling, 0);
     netpoll_disown();
     return n;
+}
+
+/** A worker has taken itself out of the count s, and there is nothing to do. Were all asleep, the supervisor decides whether that is a
+ *  deadlock, or the end of a cancelled run whatever is armed. */
+static void
+fell_asleep(uint64_t s)
+{
+    if (awake(s) == 1 && runtime_wants_quiet())
+        runtime_event();
 }
 
 void
@@ -207,12 +255,12 @@ idle_sleep(struct worker *w)
         os_membarrier(); /* [idle.barrier] */
     if (work_visible(w) || a_load_acq(&rt.stop)) {
         if (unlist(w)) {
-            a_add_seq(&idle.state, SEARCHING + AWAKE + EPOCH);
+            woken(a_add_seq(&idle.state, SEARCHING + AWAKE + EPOCH));
             w->searching = true;
             return;
         }
-    } else if (awake(s) == 1 && a_load_seq(&rt.wants_quiet) && runtime_nothing_armed()) {
-        runtime_event(); /* all sleep: the supervisor decides whether that is a deadlock */
+    } else {
+        fell_asleep(s);
     }
 
     int n = 0;
@@ -224,15 +272,15 @@ idle_sleep(struct worker *w)
             n = sleep_until(w, until);
         bool due = n > 0 || (until != INT64_MAX && os_clock_now() >= until);
         if (due && unlist(w)) {
-            a_add_seq(&idle.state, AWAKE + EPOCH);
-            netpoll_dispatch(w, n);
+            woken(a_add_seq(&idle.state, AWAKE + EPOCH));
+            netpoll_dispatch(w->events, n);
             return;
         }
         if (n > 0)
             arch_pause(); /* a waker took us off the list just now: its store is on its way */
     }
     w->searching = true; /* the waker has counted us so */
-    netpoll_dispatch(w, n);
+    netpoll_dispatch(w->events, n);
 }
 
 void
@@ -245,4 +293,64 @@ idle_wake_all(void)
         a_add_seq(&idle.state, SEARCHING + AWAKE + EPOCH);
         wake(w);
     }
+}
+
+void
+idle_enlist(struct worker *w)
+{
+    w->searching = true; /* before it runs */
+    a_add_seq(&idle.state, ENGAGED + AWAKE + SEARCHING + EPOCH);
+}
+
+void
+idle_leave(struct worker *w)
+{
+    uint64_t s = a_add_seq(&idle.state, -(ENGAGED + AWAKE + (w->searching ? SEARCHING : 0)));
+    w->searching = false;
+    if (rt.membarrier)
+        os_membarrier(); /* [idle.barrier] */
+    if (work_visible(w))
+        idle_notify();
+    else
+        fell_asleep(s);
+}
+
+void
+idle_poke(void)
+{
+    uint64_t s = a_load_seq(&idle.state);
+    if (awake(s) < engaged(s))
+        wake_one(s);
+}
+
+bool
+idle_monitor_sleeps(bool deep, uint32_t epoch)
+{
+    uint64_t s = a_load_seq(&idle.state);
+    do {
+        if (deep && (uint32_t)(s / EPOCH) != epoch)
+            return false;
+    } while (!a_cas_seq(&idle.state, &s, s | NAP | (deep ? DEEP : 0)));
+    if (rt.membarrier)
+        os_membarrier(); /* [idle.barrier] */
+    return true;
+}
+
+bool
+idle_monitor_wakes(void)
+{
+    return a_and_seq(&idle.state, ~(NAP | DEEP)) & NAP;
+}
+
+COLD void
+idle_wake_monitor(void)
+{
+    if (idle_monitor_wakes()) /* of many, one wakes it */
+        monitor_wake();
+}
+
+void
+idle_came_back(void)
+{
+    woken(a_load_seq(&idle.state));
 }

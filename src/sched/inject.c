@@ -42,7 +42,7 @@ push_single(struct injector *in, struct task *t)
     in->tail = t;
 }
 
-COLD void
+__attribute__((noinline)) void
 inject_push(struct task *t)
 {
     struct injector *in = &rt.injector;
@@ -117,7 +117,7 @@ get_block(struct injector *in)
     return b;
 }
 
-COLD void
+__attribute__((noinline)) void
 inject_spill(struct ring *r)
 {
     struct injector *in = &rt.injector;
@@ -150,7 +150,7 @@ static struct task *
 take_singles(struct injector *in, struct worker *w)
 {
     struct task *first = in->head;
-    uint32_t share = in->len / rt.n + 1, taken = 1;
+    uint32_t share = in->len / rt.target + 1, taken = 1;
     if (!first)
         return NULL;
     if (share > SINGLES_MAX)

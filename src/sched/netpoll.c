@@ -68,9 +68,8 @@ netpoll_forget(int fd)
 }
 
 bool
-netpoll_try_own(struct worker *w)
+netpoll_try_own(void)
 {
-    (void)w;
     uint32_t none = 0;
     return a_load_acq(&poll.exists) && a_load_rlx(&poll.owner) == 0 && a_cas_acq(&poll.owner, &none, 1); /* [netpoll.owner] */
 }
@@ -82,14 +81,14 @@ netpoll_disown(void)
 }
 
 int
-netpoll_wait(struct worker *w, int64_t until)
+netpoll_wait(struct epoll_event *events, int64_t until)
 {
     san_ignore_begin();
-    int n = os_epoll_wait(&poll.epoll, w->events, POLL_EVENTS, until);
+    int n = os_epoll_wait(&poll.epoll, events, POLL_EVENTS, until);
     for (int i = 0; i < n; i++) {
-        if (w->events[i].data.u64 == OS_EPOLL_WAKE) {
+        if (events[i].data.u64 == OS_EPOLL_WAKE) {
             os_epoll_woken(&poll.epoll);
-            w->events[i] = w->events[--n];
+            events[i] = events[--n];
             break;
         }
     }
@@ -106,18 +105,24 @@ netpoll_break(void)
 }
 
 void
-netpoll_dispatch(struct worker *w, int n)
+netpoll_dispatch(struct epoll_event *events, int n)
 {
     for (int i = 0; i < n; i++)
-        rt.fd_ready(w->events[i].data.u64, w->events[i].events);
+        rt.fd_ready(events[i].data.u64, events[i].events);
 }
 
 void
-netpoll_look(struct worker *w)
+netpoll_look(struct epoll_event *events)
 {
-    if (a_load_rlx(&rt.fd_waiters) == 0 || !netpoll_try_own(w)) /* a hint: whoever waits is found at the next look */
+    if (a_load_rlx(&rt.fd_waiters) == 0 || !netpoll_try_own()) /* a hint: whoever waits is found at the next look */
         return;
-    int n = netpoll_wait(w, 0);
+    int n = netpoll_wait(events, 0);
     netpoll_disown();
-    netpoll_dispatch(w, n);
+    netpoll_dispatch(events, n);
+}
+
+bool
+netpoll_unwatched(void)
+{
+    return a_load_seq(&rt.fd_waiters) && a_load_seq(&poll.owner) == 0;
 }

@@ -15,15 +15,17 @@ void netpoll_fini(void);
 int netpoll_arm(int fd, uint32_t events, uint64_t data);
 void netpoll_forget(int fd);
 /** Become the one that sleeps in epoll. False: another does, or there is no epoll. */
-bool netpoll_try_own(struct worker *w);
+bool netpoll_try_own(void);
 void netpoll_disown(void);
-/** Owner: wait, events go to w->events. Returns how many. */
-int netpoll_wait(struct worker *w, int64_t until);
+/** Owner: wait; there is room for POLL_EVENTS events. Returns how many came. */
+int netpoll_wait(struct epoll_event *events, int64_t until);
 /** End the owner's wait. */
 void netpoll_break(void);
-/** Act on n events of w->events: the tasks become ready. */
-void netpoll_dispatch(struct worker *w, int n);
-/** From a busy worker: see what is ready now, unless a sleeper will. */
-void netpoll_look(struct worker *w);
+/** Act on n events: the tasks become ready. */
+void netpoll_dispatch(struct epoll_event *events, int n);
+/** From a busy worker: see what is ready now, unless a sleeper will. Room as for netpoll_wait(). */
+void netpoll_look(struct epoll_event *events);
+/** Some task waits for a descriptor, and nobody sleeps in epoll. */
+bool netpoll_unwatched(void);
 
 #endif

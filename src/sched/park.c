@@ -7,8 +7,9 @@
  *             CAS: it stores woken = e under the object's lock and looks at rt.cancelling. Who ends a context counts itself
  *             there, then has a barrier run in all threads, then claims waits, then leaves the count.
  * [park.solo] The barrier falls before or after the waker's two accesses, or between them. Flag seen: the waker goes on
- *             by CAS, as does the canceller. Not seen: the store came before the barrier, so the canceller
- *             sees woken == e and leaves that wait alone. Without membarrier(2) no wait is solo.
+ *             by CAS, as does the canceller. Not seen because it was not set yet: the store came before the barrier, so the
+ *             canceller sees woken == e and leaves that wait alone. Not seen because it is over: what it has claimed, and
+ *             what has not left its queue yet, is seen in the token. Without membarrier(2) no wait is solo.
  * States      IDLE -> WAITING, SOLO, HOLD [wait_begin]   those -> reason [wait_claim, park_time_out, park_cancel]
  *             -> IDLE [wait_park]
  * Invariants  P1 Each epoch is claimed at most once. P2 Only who claimed writes to the waiter's memory. P3 The waiter takes
@@ -73,11 +74,7 @@ int
 wait_ctx_err(void)
 {
     struct carried *c = parker_self()->ctx;
-    if (!c)
-        return 0;
-    if (c->deadline != WEFT_NEVER && !worker_self())
-        c->expire(c); /* nobody else may do so where no runtime runs */
-    return a_load_acq(&c->err); /* [ctx.err] */
+    return c ? a_load_acq(&c->err) : 0; /* [ctx.err] */
 }
 
 COLD int
@@ -122,7 +119,7 @@ static int
 check_ended(struct waiter *first)
 {
     struct parker *p = first->parker;
-    if (rt.membarrier)
+    if (rt.membarrier && !p->is_thread) /* a thread may wait while a run begins and membarrier changes */
         a_fence_compiler(); /* [park.cancel] */
     else
         a_fence_seq(); /* [park.cancel] */
@@ -135,13 +132,11 @@ check_ended(struct waiter *first)
     return 0; /* the canceller was faster and makes us ready: wait for that as for any wake */
 }
 
-/** Is the deadline over, the context's too for a thread, which has no timer? *until: when to wake. */
 static COLD int
-begin_thread(struct parker *p, weft_time deadline)
+begin_thread(struct parker *p)
 {
     if (a_load_rlx(&rt.forked)) /* set before the child's first instruction of ours */
         return -ECHILD;
-    (void)deadline;
     a_store_rlx(&p->signal, 0);
     return 0;
 }
@@ -175,7 +170,7 @@ wait_begin_later(struct waiter *n, uint32_t *lock, enum wait_why why, const void
 {
     struct worker *w = worker_self();
     struct parker *p = w ? &w->current->parker : &thread_parker;
-    int err = w ? begin_task(w, deadline) : begin_thread(p, deadline);
+    int err = w ? begin_task(w, deadline) : begin_thread(p);
     if (err)
         return err;
     fill_entry(n, p, next_token(p, w && deadline == WEFT_NEVER && rt.membarrier ? SOLO : WAITING));
@@ -193,7 +188,7 @@ wait_begin_many(struct waiter *entries, size_t n, enum wait_why why, weft_time d
     }
     struct worker *w = worker_self();
     struct parker *p = w ? &w->current->parker : &thread_parker;
-    int err = w ? begin_task(w, deadline) : begin_thread(p, deadline);
+    int err = w ? begin_task(w, deadline) : begin_thread(p);
     if (err)
         return err;
     uint64_t tok = next_token(p, WAITING);
@@ -215,31 +210,15 @@ wait_begin_hold(struct waiter *n, uint32_t *lock, enum wait_why why, const void 
     open_wait(n, p, why, object);
 }
 
-/** When a plain thread has to look again: its context's deadline ends the wait too, and may have no timer. */
-static int64_t
-thread_until(const struct parker *p, enum state state, weft_time deadline)
-{
-    weft_time until = deadline;
-    if (state != HOLD && p->ctx && p->ctx->deadline < until)
-        until = p->ctx->deadline;
-    return until == WEFT_NEVER ? INT64_MAX : until - WEFT_CLOCK_BASE;
-}
-
 /** A plain thread's wait: sleep until ready, or claim the wait ourselves at the deadline. */
 static COLD void
 park_thread(struct waiter *n, weft_time deadline)
 {
     struct parker *p = n->parker;
-    int64_t until = thread_until(p, state_of(n->token), deadline);
+    int64_t until = deadline == WEFT_NEVER ? INT64_MAX : deadline - WEFT_CLOCK_BASE;
     while (!a_load_acq(&p->signal)) { /* [park.signal] */
         if (os_futex_wait(&p->signal, 0, until) != -ETIMEDOUT)
             continue;
-        if (deadline == WEFT_NEVER || until < deadline - WEFT_CLOCK_BASE) { /* the context's */
-            p->ctx->expire(p->ctx); /* cancels us, or somebody was faster, or the clock of this CPU is behind */
-            if (a_load_acq(&p->ctx->err)) /* [ctx.err] */
-                until = thread_until(p, HOLD, deadline);
-            continue;
-        }
         uint64_t open = n->token;
         if (a_cas_acq_rel(&p->token, &open, token(epoch_of(open), TIMEDOUT)))
             return;
@@ -252,11 +231,13 @@ park_task(struct waiter *n, weft_time deadline)
 {
     struct task *self = task_of(n->parker);
     if (deadline == WEFT_NEVER) {
+        fine_point();
         sched_park(self);
         return;
     }
     self->timer.epoch = (uint32_t)epoch_of(n->token);
     timer_arm(&worker_self()->timers, &self->timer, deadline - WEFT_CLOCK_BASE);
+    fine_point();
     sched_park(self);
     timer_disarm(&self->timer);
 }
@@ -303,7 +284,7 @@ wait_claim(struct waiter *n)
     if (n->solo) {
         a_store_rlx(&p->woken, (uint32_t)epoch_of(n->token));
         a_fence_compiler(); /* [park.solo] */
-        if (!a_load_rlx(&rt.cancelling)) {
+        if (!a_load_acq(&rt.cancelling) && a_load_rlx(&p->token) == n->token) { /* [park.solo] */
             san_acquire(p);
             return true;
         }
@@ -428,11 +409,10 @@ park_time_out(struct task *t, uint32_t epoch)
         wait_ready_later(&t->parker);
 }
 
-/** Claim a wait that is in one of the given states. */
+/** Claim the wait that p had open, if it is in one of the given states. */
 static bool
-end_wait(struct parker *p, bool hold_too, enum state reason)
+end_wait(struct parker *p, uint64_t open, bool hold_too, enum state reason)
 {
-    uint64_t open = a_load_acq(&p->token);
     enum state state = state_of(open);
     if (state == SOLO && a_load_acq(&p->woken) == (uint32_t)epoch_of(open)) /* [park.solo] */
         return false;
@@ -444,13 +424,14 @@ end_wait(struct parker *p, bool hold_too, enum state reason)
 bool
 park_cancel_claim(struct parker *p)
 {
-    return end_wait(p, false, CANCELLED);
+    return end_wait(p, a_load_acq(&p->token), false, CANCELLED); /* [park.claim] */
 }
 
 void
-park_cancel(struct parker *p)
+park_cancel_carrier(struct parker *p, const struct carried *c)
 {
-    if (park_cancel_claim(p))
+    uint64_t open = a_load_acq(&p->token); /* [park.claim] before its context: who changes that since then ends this epoch */
+    if (a_load_rlx(&p->ctx) == c && end_wait(p, open, false, CANCELLED))
         wait_ready(p);
 }
 
@@ -472,7 +453,7 @@ park_discard(struct task *t)
     uint64_t tok = a_load_acq(&t->parker.token); /* [park.claim] */
     if (state_of(tok) == IDLE)
         return true; /* it was ready to run, and only our own queues know it */
-    if (!end_wait(&t->parker, true, DISCARDED))
+    if (!end_wait(&t->parker, tok, true, DISCARDED))
         return false;
     struct waiter *first = t->parker.entry;
     for (uint32_t i = 0; i <= first->more; i++)

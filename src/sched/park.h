@@ -92,14 +92,14 @@ void wait_ready_all(struct waiter *list);
 
 /** A timer: end that wait of t if it still goes on. */
 void park_time_out(struct task *t, uint32_t epoch);
-/** The end of a context: claim the wait of p, if it may be ended; then it is for wait_ready(). */
+/** The end of a context that p carries for certain: claim its wait, if it may be ended; then it is for wait_ready(). */
 bool park_cancel_claim(struct parker *p);
-/** Both. */
-void park_cancel(struct parker *p);
+/** The end of a context that p may be about to leave: end its wait, if that is one below c. */
+void park_cancel_carrier(struct parker *p, const struct carried *c);
 /** The caller, task or thread. */
 struct parker *parker_self(void);
 /** After the workers have ended: take t out of whatever it waits in, so that nobody meets its entry once its stack is gone.
- *  False: a waker has claimed it and may still touch it. */
+ *  Between carry_end_begin() and carry_end_finish(). False: a waker has claimed it and may still touch it. */
 bool park_discard(struct task *t);
 
 #endif

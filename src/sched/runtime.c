@@ -17,8 +17,10 @@
 #include "os/signal.h"
 #include "os/thread.h"
 #include "sched/carry.h"
+#include "sched/crew.h"
 #include "sched/hooks.h"
 #include "sched/idle.h"
+#include "sched/monitor.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
 #include "sched/timer.h"
@@ -30,20 +32,10 @@
 
 #define FOREIGN_REPORT (5 * WEFT_SECOND) /* all tasks wait, but other threads live: say so once after that time */
 
+#define LOOKS_END (100 * WEFT_MS)
+
 struct runtime rt;
-ptrdiff_t worker_tls_offset;
-static __thread struct worker *tls_worker __attribute__((tls_model("initial-exec")));
-static struct worker *spare_workers[WORKERS_MAX]; /* blocks of earlier runs */
 static bool atfork_installed;
-
-__attribute__((constructor(101))) static void
-find_tls(void)
-{
-    worker_tls_offset = (char *)&tls_worker - arch_thread_pointer(); /* the same in every thread: static TLS */
-}
-
-/* The exception globals of the thread that runs; there is none in a program without C++. */
-extern void *__cxa_get_globals(void) __attribute__((weak));
 
 int
 weft_version(void)
@@ -54,7 +46,7 @@ weft_version(void)
 unsigned
 weft_workers(void)
 {
-    return a_load_acq(&rt.state) >= RUN_ON ? rt.n : 0; /* [runtime.on] */
+    return a_load_acq(&rt.state) >= RUN_ON ? rt.target : 0; /* [runtime.on] */
 }
 
 unsigned
@@ -96,16 +88,24 @@ runtime_nothing_armed(void)
 {
     if (a_load_seq(&rt.fd_waiters) || !service_idle())
         return false;
-    for (unsigned i = 0; i < rt.n; i++)
+    for (unsigned i = 0, n = crew_size(); i < n; i++)
         if (timers_first(&rt.workers[i]->timers) != INT64_MAX)
             return false;
-    return true;
+    return !monitor_fires();
+}
+
+bool
+runtime_wants_quiet(void)
+{
+    uint32_t wanted = a_load_seq(&rt.wants_quiet);
+    return wanted == QUIET_ANY || (wanted == QUIET_UNARMED && runtime_nothing_armed());
 }
 
 static void
 in_forked_child(void)
 {
     a_store_rlx(&rt.forked, a_load_rlx(&rt.state) != RUN_NONE); /* one thread lives here */
+    rt.visitors = rt.cancelling = 0;
 }
 
 /* ---- configuration ---- */
@@ -156,15 +156,18 @@ static int
 configure(const weft_config *given, weft_config *c)
 {
     *c = given ? *given : (weft_config){0};
-    if (c->workers > WORKERS_MAX || c->grace < 0 || (unsigned)c->deadlock > WEFT_DEADLOCK_OFF ||
+    if (c->workers > TARGET_MAX || c->max_threads > WORKERS_MAX || c->grace < 0 || (unsigned)c->deadlock > WEFT_DEADLOCK_OFF ||
+        (unsigned)c->leaks > WEFT_LEAKS_OFF ||
         (c->grace >= WEFT_CLOCK_BASE && c->grace != WEFT_NEVER))
         return -EINVAL;
     if (c->workers == 0)
-        c->workers = (unsigned)env_number("WEFT_WORKERS", false, WORKERS_MAX);
+        c->workers = (unsigned)env_number("WEFT_WORKERS", false, TARGET_MAX);
     if (c->workers == 0)
         c->workers = os_cpu_count();
-    if (c->workers > WORKERS_MAX)
-        c->workers = WORKERS_MAX;
+    if (c->workers > TARGET_MAX)
+        c->workers = TARGET_MAX;
+    if (c->max_threads == 0)
+        c->max_threads = WORKERS_MAX;
     if (c->stack_size == 0)
         c->stack_size = env_number("WEFT_STACK", true, stack_class_size(STACK_CLASSES - 1));
     if (c->stack_size == 0)
@@ -178,102 +181,15 @@ configure(const weft_config *given, weft_config *c)
     return 0;
 }
 
-/* ---- workers ---- */
-
-static void *
-worker_thread(void *arg)
-{
-    struct worker *w = arg;
-    void *bottom;
-    size_t size;
-    tls_worker = w;
-    os_thread_stack(&bottom, &size);
-    fiber_init_thread(&w->fiber, bottom, size);
-    w->errno_at = __errno_location();
-    w->cxa = __cxa_get_globals ? __cxa_get_globals() : NULL;
-    os_fault_stack_install(&w->fault_stack, &w->fault_stack_size); /* without it an overflow is a plain SIGSEGV */
-    worker_main(w);
-    os_fault_stack_remove(w->fault_stack, w->fault_stack_size);
-    a_store_rel(&w->exited, 1); /* [runtime.exited] */
-    os_futex_wake(&w->exited, 1);
-    return NULL;
-}
-
-static struct worker *
-worker_new(unsigned index)
-{
-    struct worker *w = spare_workers[index];
-    spare_workers[index] = NULL;
-    if (!w && posix_memalign((void **)&w, 64, sizeof *w) != 0)
-        return NULL;
-    memset(w, 0, sizeof *w);
-    w->index = index;
-    w->random = index * 2654435761u + 1;
-    timers_init(&w->timers);
-    return w;
-}
-
-/** Let all workers leave, and wait for each until the time given. Returns how many did not come. */
-static unsigned
-workers_stop(int64_t until)
-{
-    unsigned stuck = 0;
-    a_store_seq(&rt.stop, 1); /* [runtime.stop] */
-    idle_wake_all();
-    for (unsigned i = 0; i < rt.n; i++) {
-        struct worker *w = rt.workers[i];
-        if (!w->started)
-            continue;
-        while (!a_load_acq(&w->exited) && os_futex_wait(&w->exited, 0, until) != -ETIMEDOUT) /* [runtime.exited] */
-            idle_wake_all(); /* one that was on its way to sleep */
-        if (a_load_acq(&w->exited)) {
-            os_thread_join(w->thread);
-        } else {
-            os_thread_detach(w->thread);
-            stuck++;
-        }
-    }
-    return stuck;
-}
-
-static void
-workers_free(bool keep)
-{
-    for (unsigned i = 0; i < rt.n; i++) {
-        if (keep && !a_load_acq(&rt.workers[i]->exited)) /* [runtime.exited] */
-            continue;                                    /* its thread still uses it: left alone */
-        timers_fini(&rt.workers[i]->timers);
-        spare_workers[i] = rt.workers[i];
-    }
-}
-
-static int
-workers_start(unsigned n)
-{
-    for (; rt.n < n; rt.n++) {
-        rt.workers[rt.n] = worker_new(rt.n);
-        if (!rt.workers[rt.n])
-            return -ENOMEM;
-    }
-    idle_init(rt.n);
-    for (unsigned i = 0; i < rt.n; i++) {
-        int err = os_thread_start(&rt.workers[i]->thread, worker_thread, rt.workers[i]);
-        if (err)
-            return err;
-        rt.workers[i]->started = true;
-    }
-    return 0;
-}
-
 /* ---- the supervisor ---- */
 
 static uint64_t
 live_tasks(void)
 {
     uint64_t n = 0;
-    for (unsigned i = 0; i < rt.n; i++)
+    for (unsigned i = 0; i < crew_size(); i++)
         n -= a_load_acq(&rt.workers[i]->ended); /* [runtime.count] ends first: never too few alive */
-    for (unsigned i = 0; i < rt.n; i++)
+    for (unsigned i = 0; i < crew_size(); i++)
         n += a_load_acq(&rt.workers[i]->spawned); /* [runtime.count] */
     return n + a_load_acq(&rt.foreign_spawned);
 }
@@ -288,11 +204,14 @@ all_wait(void)
 }
 
 /** Nothing in this process can wake a task. The threads are counted first: one that has ended by then has left its wakes
- *  behind for all_wait() to see; counted last, it could wake a task and end between the two. */
+ *  behind for all_wait() to see; counted last, it could wake a task and end between the two.
+ *  others: how many threads there are that are not ours. */
 static bool
-is_deadlock(void)
+is_deadlock(int *others)
 {
-    return os_thread_count() == rt.n + 1 + SAN_THREADS + service_threads() && all_wait();
+    uint32_t ours = a_load_seq(&rt.threads);
+    *others = (int)(os_thread_count() - ours - 1 - SAN_THREADS - service_threads());
+    return *others == 0 && a_load_seq(&rt.threads) == ours && all_wait();
 }
 
 void
@@ -302,21 +221,53 @@ runtime_cancel(int cause)
     rt.root_end(rt.root, cause);
 }
 
+/** In a signal handler. */
+static void
+on_quit(void)
+{
+    a_store_rel(&rt.wants_dump, 1); /* [runtime.dump] */
+    runtime_event();
+}
+
+static void
+dump_if_wanted(void)
+{
+    if (a_load_rlx(&rt.wants_dump) && a_swap_acq(&rt.wants_dump, 0)) /* [runtime.dump] */
+        rt.report("SIGQUIT: all tasks");
+}
+
+/** All tasks wait, and other threads live. They may be just about to end, which nobody tells us: look again in 1, 2, 4 ms ...,
+ *  unless they were there before. Returns when. */
+static int64_t
+look_again(int others, int *known, int64_t *pause, int64_t now)
+{
+    if (others == *known || *pause > LOOKS_END) {
+        *known = others;
+        *pause = WEFT_MS;
+        return INT64_MAX;
+    }
+    *pause *= 2;
+    return now + *pause / 2;
+}
+
 /** Sleep until the main task has ended or a deadlock is found. Returns -EDEADLK or 0. */
 static int
 supervise(enum weft_deadlock policy)
 {
     bool reported = policy == WEFT_DEADLOCK_OFF;
-    int64_t report_at = INT64_MAX;
+    int64_t report_at = INT64_MAX, pause = WEFT_MS;
+    int others = 0, known = 0;
     for (;;) {
         uint32_t event = a_load_acq(&rt.event); /* [runtime.event] */
-        if (a_load_acq(&rt.main_done))          /* [runtime.done] */
+        dump_if_wanted();
+        int64_t until = INT64_MAX;
+        if (a_load_acq(&rt.main_done)) /* [runtime.done] */
             return 0;
-        bool deadlock = !reported && is_deadlock();
+        bool deadlock = !reported && is_deadlock(&others);
         if (a_load_acq(&rt.main_done)) /* [runtime.done] the main task may have ended while we counted */
             return 0;
         if (deadlock) {
-            report_waiting("deadlock: every task waits and nothing can wake one");
+            rt.report("deadlock: every task waits and nothing can wake one");
             if (policy == WEFT_DEADLOCK_END)
                 return -EDEADLK;
             reported = true;
@@ -325,15 +276,18 @@ supervise(enum weft_deadlock policy)
             if (report_at == INT64_MAX)
                 report_at = now + FOREIGN_REPORT;
             if (now >= report_at) {
-                report_waiting("every task has waited for 5 s; only another thread of this process could wake one");
+                rt.report("every task has waited for 5 s; only another thread of this process could wake one");
                 reported = true;
+            } else {
+                until = look_again(others, &known, &pause, now);
+                until = until < report_at ? until : report_at;
             }
         } else {
             report_at = INT64_MAX;
         }
         if (reported)
-            a_store_seq(&rt.wants_quiet, 0);
-        os_futex_wait(&rt.event, event, reported ? INT64_MAX : report_at);
+            a_store_seq(&rt.wants_quiet, QUIET_NO);
+        os_futex_wait(&rt.event, event, until);
     }
 }
 
@@ -341,10 +295,12 @@ supervise(enum weft_deadlock policy)
 static uint64_t
 wait_for_tasks(int64_t until)
 {
-    a_store_seq(&rt.wants_quiet, 1);
+    int others;
+    a_store_seq(&rt.wants_quiet, QUIET_ANY); /* a deadline that is armed may be anybody's */
     for (;;) {
         uint32_t event = a_load_acq(&rt.event); /* [runtime.event] */
-        if (live_tasks() == 0 || is_deadlock())
+        dump_if_wanted();
+        if (live_tasks() == 0 || is_deadlock(&others))
             return live_tasks(); /* again: the last may have ended while we looked for a deadlock */
         if (os_futex_wait(&rt.event, event, until) == -ETIMEDOUT)
             return live_tasks();
@@ -352,14 +308,71 @@ wait_for_tasks(int64_t until)
 }
 
 static void
-discard_one(struct task *t, void *arg)
+discard_wait(struct task *t, void *arg)
 {
     unsigned *claimed = arg;
-    if (t->life == TASK_FREE)
-        return;
-    carry_leave(&t->parker);
     if (t->life == TASK_STARTED && !park_discard(t))
         ++*claimed;
+}
+
+/** Whoever waits for the end of a task that will not come is told. After all waits were discarded: only threads are left. */
+static void
+end_handle(struct task *t)
+{
+    struct task_handle *h = t->handle;
+    t->handle = NULL;
+    if (h)
+        h->ended(h, -ECANCELED);
+}
+
+static void
+discard_rest(struct task *t, void *arg)
+{
+    (void)arg;
+    if (t->life == TASK_FREE)
+        return;
+    rt.task_discarded(t);
+    end_handle(t);
+    carry_leave(&t->parker);
+}
+
+/** The workers have left: end every task that is still there. What one waits in may go with what another carries, so first all
+ *  waits are ended. Returns how many of them plain threads are ending just now. */
+static unsigned
+discard_tasks(void)
+{
+    unsigned claimed = 0;
+    carry_end_begin(); /* wakers without a CAS see us as a canceller */
+    task_each(discard_wait, &claimed);
+    carry_end_finish();
+    task_each(discard_rest, NULL);
+    return claimed;
+}
+
+/** Plain threads start nothing in this run any more, nor are about to. */
+static void
+close_run(void)
+{
+    a_store_seq(&rt.closed, 1); /* [runtime.visit] */
+    while (a_load_seq(&rt.visitors)) /* [runtime.visit] */
+        os_thread_yield();
+}
+
+/** Contexts that outlive the run keep their deadlines. */
+static void
+rehome_timers(void)
+{
+    for (unsigned i = 0; i < rt.n; i++)
+        if (a_load_acq(&rt.workers[i]->exited)) /* [crew.exited] */
+            timers_rehome(&rt.workers[i]->timers);
+}
+
+/** Nobody ends a context: its canceller might be looking at our tasks. */
+static void
+until_none_cancels(void)
+{
+    while (a_load_acq(&rt.cancelling)) /* [park.solo] */
+        os_thread_yield();
 }
 
 static void
@@ -379,27 +392,34 @@ grace_end(weft_time grace)
 
 /** Steps 2 to 6. */
 static void
-finish(weft_time grace, int cause)
+finish(weft_time grace, int cause, enum weft_leaks leaks)
 {
     int64_t until = grace_end(grace);
     runtime_cancel(cause);
+    while (a_load_seq(&rt.starting)) /* [timer.start] who comes later sees that the run is cancelled */
+        os_thread_yield();
     unsigned claimed = 0;
-    bool alive = wait_for_tasks(until) > 0;
-    if (alive)
-        report_waiting("the run has ended and these tasks have not");
-    unsigned stuck = workers_stop(until == INT64_MAX ? until : os_clock_now() + WEFT_SECOND / 10);
+    wait_for_tasks(until);
+    close_run();
+    bool alive = wait_for_tasks(until) > 0; /* with what plain threads have just started */
+    if (alive && leaks == WEFT_LEAKS_REPORT)
+        rt.report("the run has ended and these tasks have not");
+    monitor_stop();
+    unsigned stuck = crew_stop(until == INT64_MAX ? until : os_clock_now() + WEFT_SECOND / 10);
     if (stuck)
         fprintf(stderr, "weft: a thread is still inside foreign code at the end of the run; it is left behind\n");
-    else if (alive)
-        task_each(discard_one, &claimed);
+    else if (alive || live_tasks() > 0) /* a deadline may have started a hook since */
+        claimed = discard_tasks();
+    rehome_timers();
+    until_none_cancels();
     if (!stuck)
         inject_fini();
     if (stuck || claimed) { /* somebody may still touch a task: its memory is given up, not given back */
-        workers_free(true);
+        crew_free(true);
         task_slab_abandon();
         stack_abandon();
     } else {
-        workers_free(false);
+        crew_free(false);
         task_slab_fini();
         stack_fini();
     }
@@ -407,55 +427,55 @@ finish(weft_time grace, int cause)
     if (rt.fd_reset)
         rt.fd_reset();
     netpoll_fini();
+    os_quit_remove();
     os_fault_remove();
+    if (stuck)
+        rt.root = NULL; /* what is stuck carries it still */
     free_root();
 }
 
 static void
 reset(void)
 {
-    struct runtime old = rt;
-    memset(&rt, 0, sizeof rt);
-    rt.state = old.state;
-    rt.run = old.run + 1;
-    rt.special = old.special & SPECIAL_ENDED; /* plain threads may carry what has ended */
-    rt.fd_ready = old.fd_ready;
-    rt.fd_reset = old.fd_reset;
-    rt.root_new = old.root_new;
-    rt.root_end = old.root_end;
-    rt.root_free = old.root_free;
+    size_t from = offsetof(struct runtime, cancelled), to = offsetof(struct runtime, visitors);
+    memset((char *)&rt + from, 0, to - from);
+    rt.run++;
 }
 
 /** Everything up to the first task's birth. On failure all is undone. */
 static int
 start(const weft_config *c, weft_fn fn, void *arg)
 {
-    if (!atfork_installed && os_thread_atfork(in_forked_child) == 0)
+    if (!atfork_installed && os_thread_atfork(NULL, NULL, in_forked_child) == 0)
         atfork_installed = true;
     reset();
     rt.max_tasks = c->max_tasks;
     rt.stack_class = (unsigned)stack_class_of(c->stack_size);
     rt.membarrier = os_membarrier_init();
-    rt.wants_quiet = 1;
+    rt.wants_quiet = QUIET_UNARMED;
     stack_init();
     os_fault_install(report_fault);
+    os_quit_install(on_quit);
     rt.root = rt.root_new();
     struct task *t = rt.root ? task_alloc(NULL) : NULL;
     int err = t ? 0 : -ENOMEM;
     if (!err) {
         t->parker.ctx = rt.root;
-        task_init(t, fn, arg, c->name ? c->name : "main", rt.stack_class, __builtin_return_address(0));
+        task_init(t, fn, arg, c->name ? c->name : "main", rt.stack_class, site_of(NULL, __builtin_return_address(0)));
         t->id = 1;
         rt.foreign_id = 1;
         rt.foreign_spawned = 1;
         rt.main_task = t;
-        err = workers_start(c->workers);
+        err = crew_start(c->workers, c->max_threads);
+        if (!err)
+            err = monitor_start();
     }
     if (err) {
-        workers_stop(INT64_MAX);
-        workers_free(false);
+        crew_stop(INT64_MAX);
+        crew_free(false);
         task_slab_fini();
         stack_fini();
+        os_quit_remove();
         os_fault_remove();
         free_root();
         return err;
@@ -480,7 +500,7 @@ weft_run_with(const weft_config *config, weft_fn fn, void *arg)
     err = start(&c, fn, arg);
     if (!err) {
         int deadlock = supervise(c.deadlock);
-        finish(c.grace, deadlock ? deadlock : -ESHUTDOWN);
+        finish(c.grace, deadlock ? deadlock : -ESHUTDOWN, c.leaks);
         err = deadlock ? deadlock : rt.main_result;
     }
     a_store_rel(&rt.state, RUN_NONE); /* [runtime.on] */
@@ -498,20 +518,6 @@ weft_run(weft_fn fn, void *arg)
 static struct task nobody; /* fills the wake slot, so that what is made ready goes to rt.sim */
 static uint32_t special_outside;
 
-static void
-adopt_thread(struct worker *w)
-{
-    void *bottom;
-    size_t size;
-    os_thread_stack(&bottom, &size);
-    fiber_init_thread(&w->fiber, bottom, size);
-    w->errno_at = __errno_location();
-    w->cxa = __cxa_get_globals ? __cxa_get_globals() : NULL;
-    if (!os_fault_stack_present())
-        os_fault_stack_install(&w->fault_stack, &w->fault_stack_size); /* without it an overflow is a plain SIGSEGV */
-    tls_worker = w;
-}
-
 int
 runtime_sim_open(const struct sim_hooks *hooks, size_t stack_size)
 {
@@ -523,15 +529,13 @@ runtime_sim_open(const struct sim_hooks *hooks, size_t stack_size)
     uint32_t none = RUN_NONE;
     if (worker_self() || !a_cas_acq_rel(&rt.state, &none, RUN_STARTING)) /* [runtime.on] */
         return -EBUSY;
-    if (!atfork_installed && os_thread_atfork(in_forked_child) == 0)
+    if (!atfork_installed && os_thread_atfork(NULL, NULL, in_forked_child) == 0)
         atfork_installed = true;
     reset();
-    rt.workers[0] = worker_new(0);
-    if (!rt.workers[0]) {
+    if (crew_adopt() != 0) {
         a_store_rel(&rt.state, RUN_NONE); /* [runtime.on] */
         return -ENOMEM;
     }
-    rt.n = 1;
     rt.stack_class = (unsigned)class;
     rt.membarrier = os_membarrier_init();
     rt.sim = hooks;
@@ -539,10 +543,8 @@ runtime_sim_open(const struct sim_hooks *hooks, size_t stack_size)
     rt.special = SPECIAL_SIM;
     rt.stop = 1;
     rt.workers[0]->ring.wake = &nobody;
-    idle_init(1);
     stack_init();
     os_fault_install(report_fault);
-    adopt_thread(rt.workers[0]);
     a_store_rel(&rt.state, RUN_SIM); /* [runtime.on] */
     return 0;
 }
@@ -564,7 +566,7 @@ runtime_sim_begin(const char *name, weft_fn fn, void *arg)
         return -ENOMEM;
     t->parker.ctx = rt.root;
     san_acquire(&rt); /* the schedule before this one */
-    task_init(t, fn, arg, name ? name : "main", rt.stack_class, __builtin_return_address(0));
+    task_init(t, fn, arg, name ? name : "main", rt.stack_class, site_of(NULL, __builtin_return_address(0)));
     t->id = 1;
     rt.foreign_id = 1;
     rt.foreign_spawned = 1;
@@ -585,26 +587,23 @@ void
 runtime_sim_discard(struct task *t)
 {
     struct worker *w = rt.workers[0];
-    carry_leave(&t->parker);
     if (t->life == TASK_STARTED) {
         park_discard(t); /* claimed already: no other thread is there that could still touch it */
         timer_disarm(&t->timer);
         t->parker.why = WAIT_NONE;
-        stack_put(&w->stacks[t->stack_class], t->stack_class, t->stack);
         fiber_fini(&t->fiber);
     }
+    carry_leave(&t->parker); /* what it waited in may have been its context's */
+    if (t->stack)
+        stack_put(&w->stacks[t->stack_class], t->stack_class, t->stack);
+    end_handle(t);
     task_free(w, t);
 }
 
 void
 runtime_sim_close(void)
 {
-    struct worker *w = rt.workers[0];
-    tls_worker = NULL;
-    if (w->fault_stack)
-        os_fault_stack_remove(w->fault_stack, w->fault_stack_size);
-    a_store_rlx(&w->exited, 1); /* there was no thread */
-    workers_free(false);
+    crew_adopt_end();
     task_slab_fini();
     stack_fini();
     san_acquire(&rt); /* as in finish() */

@@ -25,8 +25,8 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 #if !defined(SAN_ASAN) && !defined(WEFT_TSAN) && defined(__has_include)
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
 #define SAN_VALGRIND 1
 #endif
 #endif
@@ -110,6 +110,18 @@ fiber_enter(struct fiber *f)
 #endif
 }
 
+/** Memory that belonged to a stack is written to before its next owner runs. */
+static inline void
+san_unpoison(const void *p, size_t size)
+{
+    (void)p, (void)size;
+#if defined(SAN_ASAN)
+    __asan_unpoison_memory_region(p, size);
+#elif defined(SAN_VALGRIND)
+    VALGRIND_MAKE_MEM_UNDEFINED(p, size);
+#endif
+}
+
 /** What was done before san_release(p) happened before what follows san_acquire(p). */
 static inline void
 san_release(const void *p)
@@ -152,6 +164,17 @@ san_ignore_end(void)
 #ifdef WEFT_TSAN
     AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
     AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+#endif
+}
+
+/** True under Valgrind, where one thread runs at a time and the others seem to sleep. */
+static inline bool
+san_serial(void)
+{
+#ifdef SAN_VALGRIND
+    return RUNNING_ON_VALGRIND;
+#else
+    return false;
 #endif
 }
 

@@ -11,15 +11,16 @@
 
 #include <stdlib.h>
 
-enum { ARENA_STACKS = 1024, CARVE = 32, COLOURS = 16, COLOUR_STEP = 64 };
+enum { ARENA_STACKS = 1024, CARVE = 32, COLOURS = 16, COLOUR_STEP = 64, PAGE = 4096 };
 
 static const struct {
     size_t size, guard;
+    unsigned pages; /* how many tops, a page apart; see stack.h */
 } classes[STACK_CLASSES] = {
-    {(size_t)64 << 10, 4096}, /* mass tasks */
-    {(size_t)256 << 10, 4096}, /* the default: printf, TLS handshakes, SQLite */
-    {(size_t)1 << 20, (size_t)64 << 10},
-    {(size_t)8 << 20, (size_t)64 << 10}, /* a frame larger than a page could jump a small guard */
+    {(size_t)64 << 10, 4096, 1}, /* mass tasks */
+    {(size_t)256 << 10, 4096, 4}, /* the default: printf, TLS handshakes, SQLite */
+    {(size_t)1 << 20, (size_t)64 << 10, 8},
+    {(size_t)8 << 20, (size_t)64 << 10, 16}, /* a frame larger than a page could jump a small guard */
 };
 
 struct arena {
@@ -107,19 +108,20 @@ reserve(unsigned class)
     return false;
 }
 
-/** Cut up to CARVE fresh stacks into the magazine. depot.lock is held. */
+/** Cut up to `most` fresh stacks into the magazine. depot.lock is held. */
 static void
-carve(struct magazine *m, unsigned class)
+carve(struct magazine *m, unsigned class, size_t most)
 {
     if (depot.class[class].left == 0 && !reserve(class))
         return;
     size_t size = classes[class].size;
-    size_t n = depot.class[class].left < CARVE ? depot.class[class].left : CARVE;
+    size_t n = depot.class[class].left < most ? depot.class[class].left : most;
     char *base = depot.class[class].fresh;
     os_mem_guard(base, size, classes[class].guard, n); /* fewer is fine: see os/mem.h */
     for (size_t i = 0; i < n; i++) {
         char *stack = base + i * size;
-        size_t colour = ((uintptr_t)stack / size) % COLOURS * COLOUR_STEP;
+        size_t number = (uintptr_t)stack / size;
+        size_t colour = number % COLOURS * COLOUR_STEP + number % classes[class].pages * PAGE;
         m->tops[m->n++] = stack + size - colour;
         if (san_wants_stacks())
             san_stack_add(stack, stack + size - 1);
@@ -129,25 +131,39 @@ carve(struct magazine *m, unsigned class)
 }
 
 static void
-refill(struct magazine *m, unsigned class)
+refill(struct magazine *m, unsigned class, unsigned most)
 {
     spin_lock(&depot.lock);
-    while (m->n < CARVE && depot.class[class].free) {
+    while (m->n < most && depot.class[class].free) {
         char *top = depot.class[class].free;
         depot.class[class].free = *link_of(top);
         m->tops[m->n++] = top;
     }
     if (m->n == 0)
-        carve(m, class);
+        carve(m, class, most);
     spin_unlock(&depot.lock);
+}
+
+/** For a plain thread, which has no magazine. */
+static COLD char *
+get_one(unsigned class)
+{
+    struct magazine one;
+    one.n = 0;
+    san_ignore_begin();
+    refill(&one, class, 1);
+    san_ignore_end();
+    return one.n ? one.tops[0] : NULL;
 }
 
 char *
 stack_get(struct magazine *m, unsigned class)
 {
+    if (!m)
+        return get_one(class);
     san_ignore_begin();
     if (m->n == 0)
-        refill(m, class);
+        refill(m, class, CARVE);
     san_ignore_end();
     return m->n ? m->tops[--m->n] : NULL;
 }

@@ -4,7 +4,9 @@
  *             cost memory. Bound when a task first runs, given back when it ends: to a magazine of the worker (no atomic
  *             access), from there in batches to a depot.
  * Colour      The first frame of stack i starts 64 * (i mod 16) bytes lower. Equal offsets in equal strides would put the
- *             hot lines of all parked tasks into the same cache sets (measured: 8.3 against 2.9 ns a visit). */
+ *             hot lines of all parked tasks into the same cache sets (measured: 8.3 against 2.9 ns a visit).
+ *             And the larger classes start 0, 1, 2, 3... pages lower: page numbers 64 apart fall into two sets of a TLB of
+ *             128 (measured: 64 tasks that yield in turn, 38 against 27 ns). It costs up to 12 of 256 KiB. */
 #ifndef SCHED_STACK_H
 #define SCHED_STACK_H
 
@@ -22,7 +24,7 @@ struct magazine {
 /** The class that holds `size` bytes; -1: larger than all. */
 int stack_class_of(size_t size);
 size_t stack_class_size(unsigned class);
-/** The top of a stack of that class, 16-byte aligned; NULL: memory is short. */
+/** The top of a stack of that class, 16-byte aligned; NULL: memory is short. m may be NULL: straight from the depot. */
 char *stack_get(struct magazine *m, unsigned class);
 void stack_put(struct magazine *m, unsigned class, char *top);
 /** The lowest usable address of the stack with that top. */

@@ -128,6 +128,17 @@ task_each(void (*fn)(struct task *t, void *arg), void *arg)
     }
 }
 
+bool
+task_is_block(const void *p)
+{
+    for (struct chunk *c = a_load_acq(&slab.chunks); c; c = c->next) { /* [slab.chunk] */
+        size_t at = (size_t)((const char *)p - (const char *)c->tasks);
+        if ((const char *)p >= (const char *)c->tasks && at < CHUNK_TASKS * sizeof(struct task))
+            return at % sizeof(struct task) == 0;
+    }
+    return false;
+}
+
 static void
 fini_fiber(struct task *t, void *arg)
 {

@@ -32,6 +32,7 @@ struct parker {
     uint32_t since;       /* owner: when it began to wait, for reports: sched_stamp() */
     uint16_t why;         /* owner: enum wait_why, for reports */
     bool is_thread;       /* constant */
+    bool listed;          /* owner: it is in the list of ctx */
     const void *object;   /* owner: what it waits on, for reports */
     struct waiter *entry; /* owner: of the wait that goes on; on the waiter's stack */
     struct carried *ctx;  /* atomic, owner writes: the context it carries; NULL: the background */
@@ -48,11 +49,28 @@ struct timer {
     const struct timer_kind *kind; /* constant; NULL in a task */
 };
 
+/* Where a task was started: a text "file.c:12", or a code address. */
+struct site {
+    const void *at;
+    bool is_text;
+};
+
+static inline struct site
+site_of(const char *where, const void *pc)
+{
+    return where ? (struct site){where, true} : (struct site){pc, false};
+}
+
+/* What is told of a task's end: fn's value, or -ECANCELED if it is discarded at the end of a run. Once, by whoever ends it. */
+struct task_handle {
+    void (*ended)(struct task_handle *h, int result);
+};
+
 struct task {
     /* line 0: resume */
     void *sp;            /* atomic: NULL while it runs [park.commit] */
     struct task *next;   /* in the injector, in a free list */
-    char *stack;         /* its top, NULL: none yet */
+    char *stack;         /* its top, NULL: none yet. A new task has one when its argument was copied there, at arg */
     weft_fn fn;
     void *arg;
     int saved_errno;
@@ -65,9 +83,9 @@ struct task {
     struct parker parker;
     /* line 2: deadline, identity */
     struct timer timer;
-    struct weft_task *handle; /* whoever may join it; holds a reference */
+    struct task_handle *handle; /* NULL: nobody asks */
     uint64_t id;
-    const void *spawned; /* where: a text "file.c:12" or a code address, see spawned_is_text */
+    const void *spawned; /* struct site, with spawned_is_text */
     char name[TASK_NAME];
     /* line 3: a small argument, copied */
     char copy[TASK_COPY] __attribute__((aligned(16)));
@@ -78,6 +96,8 @@ struct task {
 struct task *task_alloc(struct worker *w);
 /** Give a block back; w may be NULL. */
 void task_free(struct worker *w, struct task *t);
+/** Is this the address of a block? */
+bool task_is_block(const void *p);
 /** Call fn for every block that was ever handed out. Blocks may change meanwhile. */
 void task_each(void (*fn)(struct task *t, void *arg), void *arg);
 /** Give all memory back; no task is alive. */

@@ -5,7 +5,7 @@
 #define WAITS(W)                                                                        \
     W(NONE, "nothing")             /* runs or is ready */                               \
     W(SLEEP, "sleep")              /* timer.c: weft_sleep; timer */                     \
-    W(JOIN, "end of task")         /* handle.c: weft_task_wait; task_ended */           \
+    W(JOIN, "end of task")         /* ctx/handle.c: weft_task_wait_until; ended */      \
     W(CHAN_SEND, "send to channel") /* chan.c: send_slow; recv, weft_chan_close */      \
     W(CHAN_RECV, "receive from channel") /* chan.c: recv_slow; send, weft_chan_close */ \
     W(BROADCAST_SEND, "send to broadcast") /* broadcast.c: send_slow; recv, leave, close */ \
@@ -16,6 +16,7 @@
     W(SEM, "semaphore")            /* sem.c: acquire; release */                        \
     W(SELECT, "select")            /* select.c: wait_for_case; as sending and receiving */ \
     W(HOOK, "end of context hook") /* hook.c: weft_ctx_stop; run_hook */                \
+    W(TIMER, "end of timer function") /* ctx/timer.c: weft_timer_stop; run_timer */     \
     W(RLOCK, "rwmutex to read")    /* rwmutex.c: rlock_slow; weft_rwmutex_unlock, the last _runlock, a writer that gives up */ \
     W(WLOCK, "rwmutex to write")   /* rwmutex.c: lock_slow; weft_rwmutex_unlock, the last _runlock */ \
     W(COND, "condition")           /* cond.c: weft_cond_wait_until; weft_cond_signal, _broadcast */ \
@@ -23,7 +24,7 @@
     W(BARRIER, "barrier")          /* barrier.c: weft_barrier_wait_until; the last to arrive, one that fails */ \
     W(EVENT, "event")              /* event.c: wait; weft_event_set */ \
     W(FD, "descriptor")            /* fd.c: weft_fd_wait; fd_ready, weft_fd_close */ \
-    W(SETTLE, "all others (weft_sim_settle)") /* sim/world.c: weft_sim_settle; stir */
+    W(SETTLE, "all others (weft_sim_settle)") /* sim/world.c: weft_sim_settle; pick */
 
 enum wait_why {
 #define W(name, text) WAIT_##name,

@@ -14,6 +14,7 @@
 #include "os/clock.h"
 #include "os/thread.h"
 #include "sched/carry.h"
+#include "sched/crew.h"
 #include "sched/hooks.h"
 #include "sched/idle.h"
 #include "sched/netpoll.h"
@@ -73,6 +74,19 @@ ready_slot_full(struct worker *w, struct task *t)
     }
 }
 
+/** This worker is counted as stuck, and may block again before it comes to a schedule point: let others find what it has.
+ *  [crew.slot] The monitor sets the bit, has a barrier run in all threads, and then takes what is in the slot; so either it finds what we
+ *  put there, or we have seen the bit. */
+static COLD void
+offer_slot(struct worker *w)
+{
+    struct task *t = ring_take_wake(&w->ring);
+    if (t) {
+        push(w, t);
+        idle_notify();
+    }
+}
+
 void
 sched_start(struct task *t)
 {
@@ -88,11 +102,14 @@ sched_ready(struct task *t)
         idle_notify();
         return;
     }
-    if (a_load_rlx(&w->ring.wake) == NULL) { /* only we fill it; never empty in a simulation */
-        a_store_rel(&w->ring.wake, t);      /* [ring.wake] */
-        return;                             /* we run it next: nobody need be woken for it */
+    if (a_load_rlx(&w->ring.wake) != NULL) { /* only we fill it; never empty in a simulation */
+        ready_slot_full(w, t);
+        return;
     }
-    ready_slot_full(w, t);
+    a_store_rel(&w->ring.wake, t); /* [ring.wake] */
+    a_fence_compiler();            /* [crew.slot] */
+    if (a_load_rlx(&w->attention)) /* we run it next, so nobody need be woken for it; unless we are counted as stuck */
+        offer_slot(w);
 }
 
 /* ---- what runs next ---- */
@@ -103,24 +120,40 @@ stamp_now(struct worker *w)
     w->stamp = (uint32_t)(os_clock_now() / 1000000);
 }
 
-/** Every so often on the way: the injector, due timers, ready descriptors. */
-static COLD struct task *
+/** Every so often on the way: the injector, due timers, ready descriptors. Not inlined: its locals would be in the frame of
+ *  every call that waits, and with them one more cache line of each task's stack. */
+static __attribute__((noinline)) struct task *
 look_around(struct worker *w)
 {
     if (timers_first(&w->timers) != INT64_MAX)
         timers_run(&w->timers);
+    if (crew_surplus())
+        a_or_seq(&w->attention, ATTEND_LEAVE); /* [crew.attention] our own: seen at our next schedule point */
     if (w->tick % INJECT_TICKS != 0)
         return NULL;
     stamp_now(w);
-    netpoll_look(w);
+    netpoll_look(w->events);
     return inject_take_fair(w);
+}
+
+/** Something else than a task wants to be seen to. True: go to the scheduler context. */
+static COLD bool
+attend(struct worker *w, uint32_t attention)
+{
+    if (attention & ATTEND_STUCK)
+        crew_back(w);
+    return attention & (ATTEND_LEAVE | ATTEND_ORPHAN);
 }
 
 static struct task *
 next_local(struct worker *w)
 {
     struct task *t;
-    if (++w->tick % CLOCK_TICKS == 0 || w->tick % INJECT_TICKS == 0) {
+    uint32_t tick = w->tick + 1, attention = a_load_rlx(&w->attention); /* see crew.c: late is fine */
+    a_store_rlx(&w->tick, tick); /* the monitor only looks whether it moves */
+    if (__builtin_expect(attention, 0) && attend(w, attention))
+        return NULL;
+    if (tick % CLOCK_TICKS == 0 || tick % INJECT_TICKS == 0) {
         t = look_around(w);
         if (t)
             return t;
@@ -149,12 +182,14 @@ steal(struct worker *w)
 {
     for (int round = 0; round < SEARCH_ROUNDS; round++) {
         w->random = w->random * 1664525u + 1013904223u;
-        uint32_t start = (w->random >> 16) % rt.n;
-        for (uint32_t i = 0; i < rt.n; i++) {
-            struct worker *victim = rt.workers[(start + i) % rt.n];
+        uint32_t n = crew_size(), start = (w->random >> 16) % n;
+        for (uint32_t i = 0; i < n; i++) {
+            struct worker *victim = rt.workers[(start + i) % n];
             struct task *t = victim == w ? NULL : steal_from(w, victim, round == SEARCH_ROUNDS - 1);
-            if (t)
+            if (t) {
+                a_store_rlx(&w->steals, w->steals + 1); /* statistics */
                 return t;
+            }
         }
     }
     return NULL;
@@ -167,10 +202,10 @@ search(struct worker *w)
     if ((t = next_local(w)) || (t = inject_take(w)))
         return t;
     timers_run(&w->timers);
-    netpoll_look(w);
+    netpoll_look(w->events);
     if ((t = next_local(w)))
         return t;
-    if (rt.n == 1 || !idle_search_begin(w))
+    if (crew_size() == 1 || !idle_search_begin(w))
         return NULL;
     for (int round = 0; round < SPIN_ROUNDS; round++) {
         if ((t = steal(w)) || (t = inject_take(w)))
@@ -183,12 +218,24 @@ search(struct worker *w)
     return NULL;
 }
 
+/** Between tasks: leave the crew if there is one too many. False: this run is not ours any more. */
+static bool
+may_go_on(struct worker *w)
+{
+    uint32_t attention = a_load_rlx(&w->attention); /* as in next_local() */
+    if (attention & ATTEND_STUCK)
+        crew_back(w);
+    if (attention & ATTEND_LEAVE)
+        a_and_seq(&w->attention, ~(uint32_t)ATTEND_LEAVE); /* [crew.attention] */
+    return !(attention & ATTEND_ORPHAN) && (!crew_leave(w) || !a_load_acq(&rt.stop)); /* [runtime.stop] */
+}
+
 /** The next task, wherever it comes from; sleeps while there is none. NULL: the runtime stops. */
 static struct task *
 find_work(struct worker *w)
 {
     for (;;) {
-        if (a_load_acq(&rt.stop)) /* [runtime.stop] */
+        if (a_load_acq(&rt.stop) || !may_go_on(w)) /* [runtime.stop] */
             return NULL;
         struct task *t = w->no_stack ? NULL : search(w);
         if (t) {
@@ -205,11 +252,13 @@ find_work(struct worker *w)
 
 static void task_main(void *arg);
 
-/** Give a new task a stack. NULL: memory is short. */
-static COLD void *
+/** Give a new task a stack. NULL: memory is short. Not inlined, as look_around(). */
+static __attribute__((noinline)) void *
 bind(struct worker *w, struct task *t)
 {
-    char *top = stack_get(&w->stacks[t->stack_class], t->stack_class);
+    char *top = t->stack, *start = t->arg; /* below the argument, if that was copied there */
+    if (!top)
+        top = start = stack_get(&w->stacks[t->stack_class], t->stack_class);
     if (!top) {
         w->no_stack = true;
         return NULL;
@@ -220,7 +269,7 @@ bind(struct worker *w, struct task *t)
     t->saved_errno = 0;
     t->cxa[0] = t->cxa[1] = NULL;
     a_store_rlx(&t->life, TASK_STARTED); /* only reports look */
-    return arch_make(top, task_main, t);
+    return arch_make(start, task_main, t);
 }
 
 /** Where t goes on, and t is marked running. NULL: not yet, t was queued again. */
@@ -339,7 +388,7 @@ weft_yield(void)
     }
     struct task *self = w->current;
     struct task *next = a_load_rlx(&rt.stop) ? NULL : next_local(w); /* seen for certain in find_work() */
-    if (!next && !a_load_rlx(&rt.stop))
+    if (!next && !a_load_rlx(&rt.stop) && !a_load_rlx(&w->attention)) /* as in next_local() */
         return;
     push(w, self); /* instead of next, which somebody was told of when it came */
     switch_from(w, self, next);
@@ -351,15 +400,17 @@ task_end(struct task *self, int result)
 {
     struct worker *w = worker_self();
     carry_leave(&self->parker);
-    if (self->handle)
-        handle_ended(self->handle, result);
+    struct task_handle *handle = self->handle;
+    self->handle = NULL;
+    if (handle)
+        handle->ended(handle, result);
     if (self == rt.main_task)
         runtime_main_done(result);
     a_store_rel(&w->ended, w->ended + 1); /* [runtime.count] */
 
     struct task *next = successor(w, SIM_END);
 #if !defined(SAN_ASAN) && !defined(WEFT_TSAN)
-    if (next && next->life == TASK_NEW && next->stack_class == self->stack_class) {
+    if (next && next->life == TASK_NEW && !next->stack && next->stack_class == self->stack_class) {
         next->stack = self->stack;
         a_store_rlx(&next->life, TASK_STARTED); /* only reports look */
         task_free(w, self);

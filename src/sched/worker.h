@@ -17,7 +17,14 @@
 #include <pthread.h>
 #include <sys/epoll.h>
 
-enum { WORKERS_MAX = 256, POLL_EVENTS = 64 };
+enum { WORKERS_MAX = 512, TARGET_MAX = 256, POLL_EVENTS = 64 };
+
+/* Bits of worker.attention: what a worker has to see to at its next schedule point. */
+enum attention {
+    ATTEND_STUCK = 1,  /* it is counted as stuck: see crew.c */
+    ATTEND_LEAVE = 2,  /* there may be one worker too many: go to the scheduler context and see */
+    ATTEND_ORPHAN = 4, /* its run is over: end */
+};
 
 struct timers {
     uint32_t lock;
@@ -32,13 +39,15 @@ struct worker {
     void *sched_sp; /* the scheduler context while a task runs */
     int *errno_at;  /* this thread's errno */
     void **cxa;     /* this thread's C++ exception globals; NULL without C++ */
-    uint32_t tick;
+    uint32_t tick;        /* atomic, only the owner writes: grows at each schedule point */
+    uint32_t attention;   /* atomic: enum attention; nearly always 0 */
     uint32_t stamp;       /* about now, see sched_stamp() */
     uint32_t wake_streak; /* tasks taken from the wake slot in a row */
     struct task *free_tasks;
     uint32_t free_count;
     uint32_t random;
     uint64_t next_id, last_id;
+    uint64_t steals;         /* atomic: the owner writes */
     uint64_t spawned, ended; /* atomic: the owner writes, the supervisor reads */
     bool searching;          /* counted as such in idle.state */
     bool no_stack;           /* the last bind found no memory for a stack */
@@ -52,8 +61,12 @@ struct worker {
     bool idle_listed;                                      /* idle.lock */
     uint32_t notified;                                     /* atomic: the futex word */
     uint32_t polling;                                      /* atomic: asleep in epoll, not on the futex */
-    /* runtime.c */
+    /* crew.c */
+    struct worker *spare_next; /* crew.lock */
+    uint32_t recalled;         /* atomic, a futex word: a spare has work again */
+    uint32_t spare;            /* atomic: it is one */
     pthread_t thread;
+    int tid;         /* atomic: 0 until the thread runs */
     uint32_t exited; /* atomic, a futex word */
     bool started;
     void *fault_stack;

@@ -14,6 +14,7 @@
  * Not here    which candidate (strategy.c), how many schedules (sim.c). */
 #include "sim/world.h"
 
+#include "base/spinlock.h"
 #include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/timer.h"
@@ -106,7 +107,7 @@ fail(enum weft_sim_failure failure, int value, const char *format, ...)
         return;
     char headline[WORLD_TEXT + WORLD_NAME + 32];
     snprintf(headline, sizeof headline, "simulation%s%s: %s", world.rules.name[0] ? " " : "", world.rules.name, world.out->text);
-    report_waiting(headline);
+    rt.report(headline);
 }
 
 static void
@@ -268,6 +269,7 @@ candidates(uint32_t self, bool all)
     return n;
 }
 
+/** Nobody can run: the one that waits for that. 0: nobody does. */
 static uint32_t
 settler(void)
 {
@@ -275,20 +277,6 @@ settler(void)
         if (world.actors[i].state == SETTLING)
             return i;
     return 0;
-}
-
-/** Nobody can run: let the one that waits for that go on, or time pass. False: there is neither. */
-static bool
-stir(void)
-{
-    uint32_t id = settler();
-    if (id)
-        make_ready(&world.actors[id]);
-    else if (clock_armed())
-        clock_advance();
-    else
-        return false;
-    return true;
 }
 
 /** One of world.ids. */
@@ -310,10 +298,13 @@ pick(uint32_t self)
         uint32_t n = candidates(self, false);
         if (n == 0 && world.n_ready)
             n = candidates(0, true); /* all of them have just yielded */
+        if (n == 0 && (n = settler()))
+            return n; /* at once: no time may pass before */
         if (n == 0) {
-            if (stir())
-                continue;
-            return 0;
+            if (!clock_armed())
+                return 0;
+            clock_advance();
+            continue;
         }
         bool clock = world.rules.clock_races && world.phase != AFTERMATH && clock_armed();
         if (clock)
@@ -409,6 +400,19 @@ next_of(uint32_t id, enum sim_why why)
     return run_next(next);
 }
 
+/** A wait takes room in the heap of timers when it begins and fills it when it parks: there may be a task in between for each actor. */
+static bool
+reserve_timers(void)
+{
+    struct timers *ts = timers();
+    if (ts->heap.cap - ts->heap.n > world.n_actors)
+        return true;
+    spin_lock(&ts->lock);
+    bool ok = heap_reserve_n(&ts->heap, 2 * (size_t)world.n_actors);
+    spin_unlock(&ts->lock);
+    return ok;
+}
+
 static struct task *
 hook_next(struct task *t, enum sim_why why)
 {
@@ -417,6 +421,8 @@ hook_next(struct task *t, enum sim_why why)
     enter();
     san_release(&rt); /* what a task did happened before weft_sim_run() returns, even if it never goes on */
     struct actor *self = actor_of(t);
+    if (!reserve_timers())
+        world.no_memory = world.stopped = true;
     struct task *next = self ? next_of(id_of(self), why) : NULL;
     leave();
     return next;

@@ -8,6 +8,7 @@
  * No touch    Those that passed or were told -EPIPE while they waited do not touch the barrier again.
  * Locks       lock_ guards everything. */
 #include "base/spinlock.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
 
 #include <weft/barrier.h>
@@ -102,6 +103,7 @@ pass_or_lock(weft_barrier *b)
 int
 weft_barrier_try_wait(weft_barrier *b)
 {
+    sched_point();
     int result = pass_or_lock(b);
     if (result == -EAGAIN)
         spin_unlock(&b->lock_);

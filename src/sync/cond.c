@@ -6,6 +6,7 @@
  * No touch    A waiter that is signalled does not touch the variable again; signal ends by giving back the spinlock.
  * Locks       lock_ guards the queue; none other is taken under it. */
 #include "base/spinlock.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
 
 #include <weft/cond.h>
@@ -69,6 +70,7 @@ weft_cond_wait(weft_cond *c, weft_mutex *m)
 void
 weft_cond_signal(weft_cond *c)
 {
+    sched_point();
     san_release(c);
     spin_lock(&c->lock_);
     struct waiter *n = waitq_claim(queue(c));
@@ -81,6 +83,7 @@ weft_cond_signal(weft_cond *c)
 void
 weft_cond_broadcast(weft_cond *c)
 {
+    sched_point();
     san_release(c);
     struct waiter *all = NULL;
     spin_lock(&c->lock_);

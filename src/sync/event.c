@@ -7,6 +7,7 @@
  *             ready after it. So who sees it set may free it.
  * Locks       lock_ guards the queue. */
 #include "base/spinlock.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
 
 #include <weft/event.h>
@@ -30,6 +31,7 @@ weft_event_init(weft_event *e)
 void
 weft_event_set(weft_event *e)
 {
+    sched_point();
     struct waiter *all = NULL, **end = &all;
     uint32_t word = a_load_rlx(&e->word_); /* the CAS decides */
     san_release(e);
@@ -51,17 +53,25 @@ weft_event_set(weft_event *e)
 void
 weft_event_reset(weft_event *e)
 {
+    sched_point();
     uint32_t word = SET;
     a_cas_acq_rel(&e->word_, &word, CLEAR); /* [event.word] */
 }
 
-int
-weft_event_is_set(const weft_event *e)
+static bool
+is_set(const weft_event *e)
 {
     if (a_load_acq(&e->word_) != SET) /* [event.word] */
         return 0;
     san_acquire(e);
     return 1;
+}
+
+int
+weft_event_is_set(const weft_event *e)
+{
+    sched_point_look();
+    return is_set(e);
 }
 
 /** See it set, or else mark that somebody waits. The lock is held. */
@@ -121,7 +131,7 @@ int
 weft_event_wait_until(weft_event *e, weft_time deadline)
 {
     int err = wait_enter(deadline);
-    return err || weft_event_is_set(e) ? err : wait_slow(e, deadline, false);
+    return err || is_set(e) ? err : wait_slow(e, deadline, false);
 }
 
 int
@@ -133,6 +143,7 @@ weft_event_wait(weft_event *e)
 void
 weft_event_hold(weft_event *e)
 {
-    if (!weft_event_is_set(e))
+    sched_point();
+    if (!is_set(e))
         (void)wait_slow(e, WEFT_NEVER, true); /* a hold wait has no way to fail */
 }

@@ -14,6 +14,7 @@
 #include "base/spinlock.h"
 #include "sched/hooks.h"
 #include "sched/park.h"
+#include "sync/mutex.h"
 #include "sched/runtime.h"
 
 #include <weft/mutex.h>
@@ -41,8 +42,8 @@ self_id(void)
     return w ? (uint64_t)(uintptr_t)w->current : (uint64_t)(uintptr_t)&thread_mark;
 }
 
-static inline uint64_t
-owner_of(uint64_t word)
+uint64_t
+mutex_owner(uint64_t word)
 {
     return word & ~(uint64_t)FLAGS;
 }
@@ -58,7 +59,7 @@ static inline bool
 try_take(weft_mutex *m, uint64_t id)
 {
     uint64_t word = a_load_rlx(&m->word_); /* the CAS decides */
-    while (!owner_of(word))
+    while (!mutex_owner(word))
         if (a_cas_acq(&m->word_, &word, word | id)) { /* [mutex.word] */
             san_acquire(m);
             return true;
@@ -69,7 +70,7 @@ try_take(weft_mutex *m, uint64_t id)
 static bool
 is_mine(weft_mutex *m, uint64_t id)
 {
-    return owner_of(a_load_rlx(&m->word_)) == id; /* equal only if we, or who handed over to us, wrote it */
+    return mutex_owner(a_load_rlx(&m->word_)) == id; /* equal only if we, or who handed over to us, wrote it */
 }
 
 int
@@ -89,11 +90,11 @@ take_or_mark(weft_mutex *m, uint64_t id, bool arrived)
 {
     uint64_t word = a_load_rlx(&m->word_); /* the CAS decides */
     for (;;) {
-        uint64_t wanted = owner_of(word) ? word | WAITERS : word | id;
+        uint64_t wanted = mutex_owner(word) ? word | WAITERS : word | id;
         if (arrived)
             wanted &= ~(uint64_t)WOKEN;
         if (a_cas_acq(&m->word_, &word, wanted)) { /* [mutex.word] */
-            if (owner_of(word))
+            if (mutex_owner(word))
                 return false;
             san_acquire(m);
             return true;
@@ -223,7 +224,7 @@ weft_mutex_unlock(weft_mutex *m)
     sched_point();
     uint64_t id = self_id();
     uint64_t word = a_load_rlx(&m->word_); /* the CAS decides; the owner's bits equal id only if we hold it */
-    if (owner_of(word) != id)
+    if (mutex_owner(word) != id)
         return -EPERM;
     san_release(m);
     while ((word & FLAGS) != WAITERS)

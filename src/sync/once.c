@@ -9,6 +9,7 @@
  *             ready after it. So who sees it done may free it.
  * Locks       lock_ guards the queue. */
 #include "base/spinlock.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
 #include "sync/self.h"
 
@@ -31,13 +32,20 @@ weft_once_init(weft_once *o)
     *o = (weft_once)WEFT_ONCE_INIT;
 }
 
-int
-weft_once_is_done(const weft_once *o)
+static bool
+is_done(const weft_once *o)
 {
     if (a_load_acq(&o->word_) != DONE) /* [once.word] */
         return 0;
     san_acquire(o);
     return 1;
+}
+
+int
+weft_once_is_done(const weft_once *o)
+{
+    sched_point_look();
+    return is_done(o);
 }
 
 /** It is done: claim all that wait, let the word say so, make them ready. */
@@ -148,12 +156,13 @@ wait_turn(weft_once *o, weft_time deadline, int *turn)
 int
 weft_once_try_do(weft_once *o, weft_fn fn, void *arg)
 {
+    sched_point();
     uint32_t word = NEW;
-    if (weft_once_is_done(o))
+    if (is_done(o))
         return 0;
     if (a_cas_acq(&o->word_, &word, RUNNING)) /* [once.word] */
         return run(o, fn, arg);
-    if (weft_once_is_done(o))
+    if (is_done(o))
         return 0;
     return a_load_rlx(&o->owner_) == self_id() ? -EDEADLK : -EAGAIN; /* equal only if we wrote it */
 }
@@ -162,7 +171,7 @@ int
 weft_once_do_until(weft_once *o, weft_fn fn, void *arg, weft_time deadline)
 {
     int turn, err = wait_enter(deadline);
-    if (err || weft_once_is_done(o))
+    if (err || is_done(o))
         return err;
     uint32_t word = NEW;
     if (a_cas_acq(&o->word_, &word, RUNNING)) /* [once.word] */

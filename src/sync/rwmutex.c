@@ -2,12 +2,13 @@
  *
  * Idea        One word: the writer's id, or READ and the number of readers; and in its low bits WAITERS (a queue is not empty)
  *             and WOKEN (a writer is on its way). Uncontended, each call is one CAS. WAITERS keeps new readers out. Phases take
- *             turns: a writer that ends lets in all readers that wait, the last reader hands over to the first writer. Only from
- *             writer to writer, with no reader waiting, is the mutex left free, so that a running task that writes again
- *             needs no switch (as mutex.c); one that has waited HANDOFF_NS is handed it then too.
+ *             turns: a writer that ends wakes all readers that wait, the last reader wakes the first writer. Who is woken
+ *             competes with newcomers, since a task that is queued to run must not keep the others waiting: were it given the
+ *             mutex, the next writer would wait for each of those readers to get a CPU, and so on for ever (decision 030).
+ *             Who has waited HANDOFF_NS is given it; so is a writer that was woken by a reader before, and lost.
  * Words       0 free   id written   READ | n * ONE read by n   each with WAITERS, WOKEN
  * Invariants  R1 WAITERS is set whenever a queue is not empty, and changes only under the lock.
- *             R2 Free with WAITERS has WOKEN: somebody is about to come who serves the queues when he leaves.
+ *             R2 Free with WAITERS, somebody is on the way who serves the queues when he leaves: WOKEN, or woken readers.
  *             R3 While WAITERS is set without WOKEN, the last reader and the writer leave under the lock only.
  * No touch    A fast release is one CAS, its last touch; a slow one ends by giving back the spinlock, and the next owner
  *             passed through that lock or took the word after it, or is made ready after it.
@@ -88,34 +89,62 @@ weft_rwmutex_init(weft_rwmutex *m)
 
 /* Leaving: who comes next. */
 
-/** Let in all readers that wait: claim them and count them. lock_ is held. */
+static bool
+is_old(const struct waiter *n)
+{
+    return sched_now() - (int64_t)n->amount >= HANDOFF_NS;
+}
+
+/** Claim all readers that wait; `grant`: they are counted, and need not try again. lock_ is held. Adds to *word what they hold. */
 static struct waiter *
-claim_readers(weft_rwmutex *m, uint64_t *count)
+claim_readers(weft_rwmutex *m, bool grant, uint64_t *word)
 {
     struct waiter *list = NULL;
     waitq_claim_all(readers(m), &list);
-    *count = 0;
-    for (struct waiter *n = list; n; n = n->next)
-        ++*count;
+    for (struct waiter *n = list; n; n = n->next) {
+        n->result = grant;
+        if (grant)
+            *word = (*word | READ) + ONE;
+    }
     return list;
 }
 
-/** The holder leaves, and R3 holds: set the word for who comes next. `handover`: the next writer gets it at once. lock_ is held.
- *  Returns who is to be made ready. */
+/** Claim the first writer; `grant`: it gets the mutex, else it is WOKEN. lock_ is held. Sets *word. */
 static struct waiter *
-next_phase(weft_rwmutex *m, bool readers_first, bool handover)
+claim_writer(weft_rwmutex *m, bool by_reader, uint64_t *word)
 {
-    uint64_t count = 0;
-    struct waiter *next = readers_first ? claim_readers(m, &count) : NULL;
-    uint64_t word = count ? count * ONE | READ : 0;
-    if (!next && (next = waitq_claim(writers(m)))) {
-        next->next = NULL;
-        next->result = handover || sched_now() - (int64_t)next->amount >= HANDOFF_NS;
-        word = next->result ? (uint64_t)(uintptr_t)next->value : WOKEN;
-    }
-    if (!next && (next = claim_readers(m, &count)))
-        word = count * ONE | READ;
+    struct waiter *n = waitq_claim(writers(m));
+    if (!n)
+        return NULL;
+    n->next = NULL;
+    n->result = (by_reader && n->result) || is_old(n); /* it has been woken before, and lost */
+    *word = n->result ? (uint64_t)(uintptr_t)n->value : WOKEN;
+    return n;
+}
+
+/** The writer leaves, and R3 holds. lock_ is held. Returns who is to be made ready. */
+static struct waiter *
+after_writing(weft_rwmutex *m)
+{
+    uint64_t word = 0;
+    struct waiter *next = readers(m)->head;
+    if (next)
+        next = claim_readers(m, is_old(next), &word);
+    if (!next)
+        next = claim_writer(m, false, &word);
     a_store_rel(&m->word_, word | waiters_bit(m)); /* [rwmutex.word] R3: nobody else changes it now */
+    return next;
+}
+
+/** The last reader leaves, and R3 holds. lock_ is held. Returns who is to be made ready. */
+static struct waiter *
+after_reading(weft_rwmutex *m)
+{
+    uint64_t word = 0;
+    struct waiter *next = claim_writer(m, true, &word);
+    if (!next)
+        next = claim_readers(m, true, &word);
+    a_store_rel(&m->word_, word | waiters_bit(m)); /* [rwmutex.word] as above */
     return next;
 }
 
@@ -123,14 +152,25 @@ next_phase(weft_rwmutex *m, bool readers_first, bool handover)
 static struct waiter *
 settle(weft_rwmutex *m)
 {
-    uint64_t word = a_load_rlx(&m->word_), count = 0; /* the CAS decides */
+    uint64_t word = a_load_rlx(&m->word_), add = 0; /* the CAS decides */
     struct waiter *next = NULL;
-    if (!writers(m)->head && word & READ && !(word & WOKEN)) /* R3: it stays read until we have let the readers in */
-        next = claim_readers(m, &count);
-    if (count || (word & WAITERS && !waiters_bit(m)))
-        while (!a_cas_acq_rel(&m->word_, &word, (word + count * ONE) & ~(uint64_t)WAITERS)) /* [rwmutex.word] */
-            ;
-    return next;
+    if (!(word & WOKEN) && word & READ && !writers(m)->head) {
+        next = claim_readers(m, true, &add); /* R3: it stays read until we have let them in */
+        add &= ~(uint64_t)READ;
+    } else if (!(word & WOKEN) && !holders(word)) { /* R2: the one that leaves was perhaps the one on the way */
+        if ((next = waitq_claim(writers(m)))) {
+            next->next = NULL;
+            next->result = 0;
+            add = WOKEN;
+        } else {
+            next = claim_readers(m, false, &add);
+        }
+    }
+    for (;;) {
+        uint64_t wanted = (word & ~(uint64_t)WAITERS) + add + waiters_bit(m);
+        if (wanted == word || a_cas_acq_rel(&m->word_, &word, wanted)) /* [rwmutex.word] */
+            return next;
+    }
 }
 
 static void
@@ -168,7 +208,7 @@ queue_and_unlock(weft_rwmutex *m, struct waiter *me, struct waitq *q, bool first
 /* Reading. */
 
 /** Count one more reader unless a writer has it or is waited for. */
-static bool
+static inline bool
 try_read(weft_rwmutex *m)
 {
     uint64_t word = a_load_rlx(&m->word_); /* the CAS decides */
@@ -180,13 +220,14 @@ try_read(weft_rwmutex *m)
     return false;
 }
 
-/** Count one more reader if no writer has it or waits; else see that WAITERS is set. lock_ is held. */
+/** Count one more reader if no writer has it or, unless the caller was woken for its turn, waits; else see that WAITERS is set.
+ *  lock_ is held. */
 static bool
-read_or_mark(weft_rwmutex *m)
+read_or_mark(weft_rwmutex *m, bool arrived)
 {
     uint64_t word = a_load_rlx(&m->word_); /* the CAS decides */
     for (;;) {
-        bool free = !is_written(word) && !writers(m)->head;
+        bool free = !is_written(word) && (arrived || !writers(m)->head);
         if (!free && word & WAITERS)
             return false;
         if (a_cas_acq(&m->word_, &word, free ? (word | READ) + ONE : word | WAITERS)) /* [rwmutex.word] */
@@ -194,25 +235,33 @@ read_or_mark(weft_rwmutex *m)
     }
 }
 
+/** Queue up and wait, again and again, until it is read by us too. */
 static int
 rlock_slow(weft_rwmutex *m, weft_time deadline, bool hold)
 {
-    struct waiter me = {0};
-    spin_lock(&m->lock_);
-    if (read_or_mark(m)) {
-        spin_unlock(&m->lock_);
-        san_acquire(m);
-        return 0;
+    int64_t since = 0;
+    for (;;) {
+        bool arrived = since != 0;
+        spin_lock(&m->lock_);
+        if (read_or_mark(m, arrived)) {
+            spin_unlock(&m->lock_);
+            break;
+        }
+        since = arrived ? since : sched_now();
+        struct waiter me = {.amount = (uint64_t)since};
+        int err = queue_and_unlock(m, &me, readers(m), arrived, deadline, hold); /* who lost a race keeps its place */
+        if (err)
+            return err;
+        err = wait_park(&me, hold ? WEFT_NEVER : deadline);
+        if (err) {
+            leave(m, &me, readers(m));
+            return err;
+        }
+        if (me.result) /* who woke us has counted us */
+            break;
     }
-    int err = queue_and_unlock(m, &me, readers(m), false, deadline, hold);
-    if (err)
-        return err;
-    err = wait_park(&me, hold ? WEFT_NEVER : deadline);
-    if (err)
-        leave(m, &me, readers(m));
-    else
-        san_acquire(m); /* who woke us has counted us */
-    return err;
+    san_acquire(m);
+    return 0;
 }
 
 static bool
@@ -224,6 +273,7 @@ is_mine(weft_rwmutex *m, uint64_t id)
 int
 weft_rwmutex_try_rlock(weft_rwmutex *m)
 {
+    sched_point();
     if (try_read(m))
         return 0;
     return is_mine(m, self_id()) ? -EDEADLK : -EAGAIN;
@@ -238,10 +288,16 @@ weft_rwmutex_rlock_until(weft_rwmutex *m, weft_time deadline)
     return is_mine(m, self_id()) ? -EDEADLK : rlock_slow(m, deadline, false);
 }
 
+static __attribute__((noinline)) int
+rlock_again(weft_rwmutex *m)
+{
+    return weft_rwmutex_rlock_until(m, WEFT_NEVER);
+}
+
 int
 weft_rwmutex_rlock(weft_rwmutex *m)
 {
-    return weft_rwmutex_rlock_until(m, WEFT_NEVER);
+    return !a_load_rlx(&rt.special) && try_read(m) ? 0 : rlock_again(m); /* special: looked at again there */
 }
 
 static _Noreturn void
@@ -254,6 +310,7 @@ die_of_relock(const char *call, weft_rwmutex *m)
 void
 weft_rwmutex_rhold(weft_rwmutex *m)
 {
+    sched_point();
     if (try_read(m))
         return;
     if (is_mine(m, self_id()))
@@ -262,7 +319,7 @@ weft_rwmutex_rhold(weft_rwmutex *m)
 }
 
 /** One reader less, and perhaps the last, whom somebody waits for. */
-static void
+static __attribute__((noinline)) void
 runlock_slow(weft_rwmutex *m)
 {
     struct waiter *next = NULL;
@@ -272,7 +329,7 @@ runlock_slow(weft_rwmutex *m)
     while (!left && !ends_phase(word))
         left = a_cas_acq_rel(&m->word_, &word, less_one_reader(word)); /* [rwmutex.word] */
     if (!left)
-        next = next_phase(m, false, true);
+        next = after_reading(m);
     spin_unlock(&m->lock_);
     wait_ready_all(next);
 }
@@ -280,6 +337,7 @@ runlock_slow(weft_rwmutex *m)
 int
 weft_rwmutex_runlock(weft_rwmutex *m)
 {
+    sched_point();
     uint64_t word = a_load_rlx(&m->word_); /* the CAS decides */
     san_release(m->readers_);
     while (word & READ) {
@@ -295,7 +353,7 @@ weft_rwmutex_runlock(weft_rwmutex *m)
 
 /* Writing. */
 
-static bool
+static inline bool
 try_write(weft_rwmutex *m, uint64_t id)
 {
     uint64_t word = a_load_rlx(&m->word_); /* the CAS decides */
@@ -334,7 +392,7 @@ lock_slow(weft_rwmutex *m, uint64_t id, weft_time deadline, bool hold)
             break;
         }
         since = arrived ? since : sched_now();
-        struct waiter me = {.amount = (uint64_t)since, .value = (void *)(uintptr_t)id};
+        struct waiter me = {.amount = (uint64_t)since, .value = (void *)(uintptr_t)id, .result = arrived};
         int err = queue_and_unlock(m, &me, writers(m), arrived, deadline, hold); /* who lost a race keeps its place */
         if (err)
             return err;
@@ -353,6 +411,7 @@ lock_slow(weft_rwmutex *m, uint64_t id, weft_time deadline, bool hold)
 int
 weft_rwmutex_try_lock(weft_rwmutex *m)
 {
+    sched_point();
     uint64_t id = self_id();
     if (try_write(m, id))
         return 0;
@@ -369,15 +428,22 @@ weft_rwmutex_lock_until(weft_rwmutex *m, weft_time deadline)
     return is_mine(m, id) ? -EDEADLK : lock_slow(m, id, deadline, false);
 }
 
+static __attribute__((noinline)) int
+lock_again(weft_rwmutex *m)
+{
+    return weft_rwmutex_lock_until(m, WEFT_NEVER);
+}
+
 int
 weft_rwmutex_lock(weft_rwmutex *m)
 {
-    return weft_rwmutex_lock_until(m, WEFT_NEVER);
+    return !a_load_rlx(&rt.special) && try_write(m, self_id()) ? 0 : lock_again(m); /* special: looked at again there */
 }
 
 void
 weft_rwmutex_hold(weft_rwmutex *m)
 {
+    sched_point();
     uint64_t id = self_id();
     if (try_write(m, id))
         return;
@@ -386,11 +452,11 @@ weft_rwmutex_hold(weft_rwmutex *m)
     (void)lock_slow(m, id, WEFT_NEVER, true); /* a hold wait has no way to fail */
 }
 
-static void
+static __attribute__((noinline)) void
 unlock_slow(weft_rwmutex *m)
 {
     spin_lock(&m->lock_);
-    struct waiter *next = next_phase(m, true, false);
+    struct waiter *next = after_writing(m);
     spin_unlock(&m->lock_);
     wait_ready_all(next);
 }
@@ -398,6 +464,7 @@ unlock_slow(weft_rwmutex *m)
 int
 weft_rwmutex_unlock(weft_rwmutex *m)
 {
+    sched_point();
     uint64_t word = self_id();
     if (!is_mine(m, word))
         return -EPERM;

@@ -147,6 +147,7 @@ weft_sem_acquire(weft_sem *s, uint64_t k)
 int
 weft_sem_hold(weft_sem *s, uint64_t k)
 {
+    sched_point();
     return acquire(s, k, WEFT_NEVER, true);
 }
 
@@ -183,6 +184,7 @@ refuse(weft_sem *s, struct waiter **end)
 void
 weft_sem_resize(weft_sem *s, uint64_t n)
 {
+    sched_point();
     struct waiter *woken = NULL;
     san_release(s);
     spin_lock(&s->lock_);
@@ -195,6 +197,7 @@ weft_sem_resize(weft_sem *s, uint64_t n)
 int
 weft_sem_close(weft_sem *s)
 {
+    sched_point();
     struct waiter *woken = NULL, **end = &woken;
     san_release(s);
     spin_lock(&s->lock_);
@@ -211,6 +214,7 @@ weft_sem_close(weft_sem *s)
 static weft_sem
 snapshot(const weft_sem *s)
 {
+    sched_point();
     uint32_t *lock = (uint32_t *)(uintptr_t)&s->lock_; /* the only part that a look changes */
     spin_lock(lock);
     weft_sem copy = *s;

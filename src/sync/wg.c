@@ -1,7 +1,7 @@
 /* wg.c: wait groups.
  *
- * Idea        One word {count:32, waiters:32}. While nobody waits, add and done are one CAS. With waiters, the change to zero is made
- *             under the lock, together with taking all waiters off the queue.
+ * Idea        One word {count:32, waiters:32}. Up is one addition, whatever is there. Down is one CAS while nobody waits; with waiters
+ *             the change to zero is made under the lock, together with taking all waiters off the queue.
  * Invariants  A waiter counts itself under the lock while the count is above zero; so the count cannot reach zero outside
  *             the lock once somebody waits.
  * No touch    The done() that ends the wait gives the lock back as its last touch, and a waiter always takes the lock before it
@@ -46,22 +46,34 @@ release_all_and_unlock(weft_wg *g)
         *end = n;
         end = &n->next;
     }
-    a_store_rel(&g->word_, 0); /* [wg.word] */
+    uint64_t waiters = a_load_rlx(&g->word_) / ONE_WAITER * ONE_WAITER; /* changes only under the lock; the count may rise again */
+    a_sub_acq_rel(&g->word_, waiters);                                   /* [wg.word] */
     spin_unlock(&g->lock_);
     wait_ready_all(list);
+}
+
+/** Up needs no look at what is there: one instruction, and the word's cache line comes over once. */
+static int
+add_up(weft_wg *g, int n)
+{
+    uint64_t word = a_add_acq_rel(&g->word_, (uint64_t)n); /* [wg.word] */
+    if (count_of(word) + n <= INT32_MAX)
+        return 0;
+    a_sub_acq_rel(&g->word_, (uint64_t)n); /* [wg.word] far from zero meanwhile, so nobody was released or kept by it */
+    return -EOVERFLOW;
 }
 
 static int
 add(weft_wg *g, int n)
 {
     san_release(g);
+    if (n > 0)
+        return add_up(g, n);
     uint64_t word = a_load_rlx(&g->word_); /* the CAS decides */
     for (;;) {
         int64_t count = count_of(word) + n;
         if (count < 0)
             return -EINVAL;
-        if (count > INT32_MAX)
-            return -EOVERFLOW;
         if (count == 0 && word >= ONE_WAITER) {
             spin_lock(&g->lock_);
             word = a_load_rlx(&g->word_); /* others still change the count */
@@ -177,15 +189,30 @@ wg_task_main(void *arg)
     return result;
 }
 
-int
-weft_wg_go(weft_wg *g, weft_fn fn, void *arg)
+static int
+wg_go(struct site site, weft_wg *g, weft_fn fn, void *arg)
 {
     struct wg_task t = {g, fn, arg};
+    _Static_assert(sizeof t <= TASK_COPY, "no room in the block");
     int err = add(g, 1);
     if (err)
         return err;
-    err = weft_go_copy(wg_task_main, &t, sizeof t);
+    err = task_spawn_small(site, wg_task_main, &t, sizeof t);
     if (err)
         add(g, -1); /* taken back: cannot fail */
     return err;
+}
+
+#undef weft_wg_go
+
+int
+weft_wg_go(weft_wg *g, weft_fn fn, void *arg)
+{
+    return wg_go(site_of(NULL, __builtin_return_address(0)), g, fn, arg);
+}
+
+int
+weft_wg_go_at(const char *where, weft_wg *g, weft_fn fn, void *arg)
+{
+    return wg_go(site_of(where, __builtin_return_address(0)), g, fn, arg);
 }

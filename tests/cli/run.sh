@@ -1,21 +1,6 @@
 #!/bin/sh
 # run.sh: `weft run` end to end: input, quoting, order, exit codes, retries, halt, log. Usage: run.sh PROGRAM
-set -u
-W=$(realpath "$1") || exit 1
-T=$(mktemp -d) || exit 1
-trap 'rm -rf "$T"' EXIT
-cd "$T" || exit 1
-bad=0 good=0
-
-# is NAME WANTED GOT
-is() {
-    if [ "$2" = "$3" ]; then
-        good=$((good + 1))
-    else
-        bad=$((bad + 1))
-        printf 'FAILED %s\n wanted: %s\n got:    %s\n' "$1" "$2" "$3"
-    fi
-}
+. "$(dirname "$0")/lib.sh"
 
 start=$(date +%s%N)
 out=$(seq 5 | "$W" run -j3 --shell 'sleep 1; echo $(({} * 2))' | sort -n | tr '\n' ' ')
@@ -107,5 +92,4 @@ ln -s log link
 is 'a symlink is not followed' 125 "$(seq 5 | "$W" run --joblog link true 2>/dev/null; echo $?)"
 is 'many jobs, all there' 3000 "$(seq 3000 | "$W" run -k -j8 echo | sort -n | uniq | wc -l | tr -d ' ')"
 
-printf '%d passed, %d failed\n' $good $bad
-[ $bad -eq 0 ]
+finish

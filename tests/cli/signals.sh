@@ -1,30 +1,6 @@
 #!/bin/sh
 # signals.sh: what signals do to `weft run`, and that nothing it started outlives it. Usage: signals.sh PROGRAM
-set -u
-W=$(realpath "$1") || exit 1
-T=$(mktemp -d) || exit 1
-trap 'rm -rf "$T"' EXIT
-cd "$T" || exit 1
-bad=0 good=0
-
-is() {
-    if [ "$2" = "$3" ]; then
-        good=$((good + 1))
-    else
-        bad=$((bad + 1))
-        printf 'FAILED %s\n wanted: %s\n got:    %s\n' "$1" "$2" "$3"
-    fi
-}
-
-# until CONDITION: at most 10 s
-until_() {
-    n=0
-    while ! eval "$1"; do
-        n=$((n + 1))
-        [ $n -lt 1000 ] || return 1
-        sleep 0.01
-    done
-}
+. "$(dirname "$0")/lib.sh"
 
 # Each job writes its pid and its child's to pids/, then waits.
 cat >job <<'J'
@@ -97,5 +73,95 @@ is 'killed jobs are in the log' '-1 15
 
 is 'an ignored INT stays ignored' 0 "$( (trap '' INT; seq 2 | "$W" run --shell 'kill -INT $PPID; exit 0'); echo $?)"
 
-printf '%d passed, %d failed\n' $good $bad
-[ $bad -eq 0 ]
+# ---- stopped jobs ----
+"$W" run --shell 'echo $$ >stopped; kill -STOP $$; echo on' ::: 1 >out 2>err &
+until_ 'grep -q SIGSTOP err' || echo "not named: $(cat err)"
+sleep 1.2 # two looks more: it is named once
+kill -CONT "$(cat stopped)"
+wait $!
+is 'a stopped job is named once, and goes on' '0 1 on' "$? $(wc -l <err | tr -d ' ') $(cat out)"
+
+state() { cut -d' ' -f3 "/proc/$1/stat" 2>/dev/null; }
+begin
+leader=$(cat pids/1)
+kill -TSTP "$weft"
+until_ '[ "$(state $weft)" = T ] && [ "$(state $leader)" = T ]'
+is 'TSTP stops weft and its jobs' 'T T' "$(state "$weft") $(state "$leader")"
+kill -CONT "$weft"
+is 'CONT lets both go on, and nothing is said' 'on 0' "$(until_ '[ "$(state $weft)" != T ] && [ "$(state $leader)" != T ]' && echo on) $(wc -c <err | tr -d ' ')"
+kill -KILL "$weft"
+wait $wait_for 2>/dev/null
+is 'KILL while all is well again: nothing is left' yes "$(until_ gone && echo yes)"
+begin --kill-after 0.3
+kill -STOP $(cat pids/1) $(cat pids/2)
+kill -KILL "$weft"
+wait $wait_for 2>/dev/null
+is 'KILL with stopped jobs: nothing is left' yes "$(until_ gone && echo yes)"
+
+# ---- slots ----
+begin
+kill -USR1 "$weft"
+until_ '[ -s pids/3 ]'
+is 'USR1: one slot more' 3 "$(ls pids | grep -vc child)"
+for i in 1 2; do
+    kill -USR2 "$weft"
+    sleep 0.2 # it is read: two that wait at once are one to the kernel
+done
+kill $(cat pids/1.child)
+kill $(cat pids/2.child)
+until_ '[ "$(wc -l <out)" = 2 ]'
+sleep 0.3 # a wrong fourth job would start in this time
+is 'USR2: fewer slots' 3 "$(ls pids | grep -vc child)"
+kill $(cat pids/3.child)
+until_ '[ -s pids/4 ]'
+is 'USR2: never fewer than one' yes "$([ -s pids/4 ] && echo yes)"
+kill -TERM "$weft"
+wait $wait_for 2>/dev/null
+
+# ---- whatever weft waits for, a signal ends it ----
+ends() { # ends NAME SIGNAL WANTED: $! gets the signal once it listens to signals and has had time to wait for what it will
+    until_ 'ls -l /proc/$!/fd 2>/dev/null | grep -q signalfd'
+    sleep 0.2
+    kill "-$2" $!
+    begun=$(date +%s%N)
+    wait $!
+    code=$?
+    took=$((($(date +%s%N) - begun) / 1000000))
+    is "$1" "$3 yes" "$code $([ $took -lt 4000 ] && echo yes || echo "$took ms")"
+}
+default='env --default-signal=INT,QUIT'
+mkfifo fifo full silent
+$default "$W" run -a fifo echo &
+ends 'INT while a fifo has no writer' INT 130
+exec 7<>silent # a writer that writes nothing
+$default "$W" run echo <silent &
+ends 'INT while standard input is silent' INT 130
+$default "$W" run --delay 60 true ::: 1 2 &
+ends 'INT during --delay' INT 130
+$default "$W" run --retries 3 --retry-delay 60 --joblog rl false ::: 1 &
+ends 'INT between tries' INT 130
+is 'INT between tries: the job has failed' 1 "$(tail -1 rl | cut -f7)"
+$default "$W" run --joblog ll --shell 'sleep 61 & echo hi' ::: 1 >out &
+ends 'TERM, and what a leader has left behind' TERM 143
+is 'the leader went well, the rest is gone' '0 0' "$(tail -1 ll | cut -f7) $(pgrep -fc '^sleep 61$')"
+"$W" run --kill-after 0.2 --shell 'setsid sleep 62 & echo hi' ::: 1 >out &
+ends 'TERM, and one that left the group holds the pipe' TERM 143
+pkill -f '^sleep 62$'
+for sig in TERM QUIT; do
+    sleep 6 <full &
+    $default "$W" run --kill-after 0.2 --joblog bl --shell 'head -c 300000 /dev/zero' ::: 1 >full &
+    ends "$sig while nobody reads the output" $sig $([ $sig = TERM ] && echo 143 || echo 131)
+done
+is 'the jobs are in the log all the same' 3 "$(wc -l <bl | tr -d ' ')"
+
+# ---- timeouts ----
+begun=$(date +%s%N)
+"$W" run --timeout 0.2 --kill-after 0.2 --joblog tl --shell 'sleep 63 & echo hi' ::: 1 >out 2>err
+is '--timeout ends what a leader has left behind' '1 124 0 hi' "$? $(tail -1 tl | cut -f7) $(pgrep -fc '^sleep 63$') $(cat out)"
+"$W" run --timeout 0.2 --kill-after 0.2 --shell 'setsid sleep 64 & echo hi' ::: 1 >out 2>err
+is '--timeout does not wait for one that left the group' '1 hi' "$? $(cat out)"
+pkill -f '^sleep 64$'
+took=$((($(date +%s%N) - begun) / 1000000))
+is '--timeout is in time' yes "$([ $took -lt 6000 ] && echo yes || echo "$took ms")"
+
+finish

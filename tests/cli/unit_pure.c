@@ -1,7 +1,9 @@
 /* unit_pure.c: the parts of the program that parse and print, by table: numbers, options, input, templates, job log. */
 #include "../../cmd/weft/input.h"
 #include "../../cmd/weft/joblog.h"
+#include "../../cmd/weft/json.h"
 #include "../../cmd/weft/options.h"
+#include "../../cmd/weft/say.h"
 #include "../../cmd/weft/template.h"
 #include "../../cmd/weft/text.h"
 #include "../../cmd/weft/units.h"
@@ -68,6 +70,60 @@ rates_and_counts(void)
     OK(parse_count("18446744073709551615", 0, UINT64_MAX, &n) && n == UINT64_MAX, "the largest");
     OK(!parse_count("18446744073709551616", 0, UINT64_MAX, &n), "one more");
     OK(!parse_count("", 0, 9, &n) && !parse_count("-1", 0, 9, &n) && !parse_count("1 ", 0, 9, &n) && !parse_count("10", 0, 9, &n), "not counts");
+}
+
+static void
+sizes(void)
+{
+    static const struct {
+        const char *text;
+        int64_t want; /* -1: refused */
+    } rows[] = {{"0", 0}, {"1", 1}, {"64K", 65536}, {"1M", 1 << 20}, {"2G", INT64_C(2) << 30}, {"", -1}, {"K", -1}, {"1k", -1}, {"1KB", -1}, {"1.5M", -1},
+        {"-1", -1}, {" 1", -1}, {"17179869184G", -1}, {"99999999999999999999", -1}, {"1000000000000000000000000K", -1}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint64_t got = UINT64_MAX;
+        OK(parse_size(rows[i].text, &got) == (rows[i].want >= 0) && got == (uint64_t)rows[i].want, rows[i].text);
+    }
+    uint64_t n;
+    OK(parse_thousandths("1.5", &n) && n == 1500 && parse_thousandths("0.0019", &n) && n == 1 && parse_thousandths("7", &n) && n == 7000, "thousandths");
+    OK(!parse_thousandths("0", &n) && !parse_thousandths("0.0001", &n) && !parse_thousandths("1x", &n) && !parse_thousandths("", &n), "no thousandths");
+}
+
+static void
+masks(void)
+{
+    static const char *const rows[][2] = {{"plain", "plain"}, {"\033[1m", "\\x1B[1m"}, {"a\nb\rc\td", "a\\x0Ab\\x0Dc\\x09d"}, {"\x7f", "\\x7F"},
+        {"\xc3\xa9\xc3\x80", "\xc3\xa9\xc3\x80"}, {"\xc2\x9b", "\xc2\\x9B"}, {"\x9b", "\\x9B"}, {"x\x9bm", "x\\x9Bm"}, {"\xe2\x82\xac", "\xe2\x82\xac"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct text t = {0};
+        mask_controls(&t, rows[i][0], strlen(rows[i][0]));
+        text_add(&t, "", 1);
+        OK(strcmp(t.p, rows[i][1]) == 0, rows[i][1]);
+        text_fini(&t);
+    }
+    char room[BRIEF + 4], longer[BRIEF + 9];
+    memset(longer, 'x', sizeof longer);
+    memcpy(longer + BRIEF - 1, "\xc3\xa9", 2);
+    longer[BRIEF + 8] = '\0';
+    OK(strlen(brief(longer, room)) == BRIEF - 1 + 3 && strcmp(room + BRIEF - 1, "...") == 0, "not inside a character");
+    longer[BRIEF] = '\0';
+    OK(brief(longer, room) == longer, "what fits stays");
+}
+
+static void
+json(void)
+{
+    static const char *const rows[][2] = {{"", "\"n\":\"\""}, {"a b", "\"n\":\"a b\""}, {"\"\\\n\t\r", "\"n\":\"\\\"\\\\\\n\\t\\u000d\""},
+        {"\xc3\xa9\xf0\x9f\x98\x80", "\"n\":\"\xc3\xa9\xf0\x9f\x98\x80\""}, {"\xff", "\"n_base64\":\"/w==\""}, {"ab\xff", "\"n_base64\":\"YWL/\""},
+        {"\xc0\x80", "\"n_base64\":\"wIA=\""}, {"\xed\xa0\x80", "\"n_base64\":\"7aCA\""}, {"\xc3", "\"n_base64\":\"ww==\""}, {"\xf4\x90\x80\x80", "\"n_base64\":\"9JCAgA==\""},
+        {"\xe0\x9f\xbf", "\"n_base64\":\"4J+/\""}, {"\xf0\x8f\xbf\xbf", "\"n_base64\":\"8I+/vw==\""}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct text t = {0};
+        json_string(&t, "n", rows[i][0]);
+        text_add(&t, "", 1);
+        OK(strcmp(t.p, rows[i][1]) == 0, rows[i][1]);
+        text_fini(&t);
+    }
 }
 
 /** Parse a command line given as one string; words end at blanks. What it says goes to /dev/null. */
@@ -244,6 +300,9 @@ main(void)
     }
     durations();
     rates_and_counts();
+    sizes();
+    masks();
+    json();
     options();
     input();
     templates();

@@ -58,7 +58,7 @@ cancel_wakes(void *arg)
     weft_ctx *ctx = weft_ctx_with_cancel(NULL), *below = weft_ctx_with_timeout(ctx, WEFT_SECOND * 100);
     for (int i = 0; i < N; i++) {
         results[i] = 1;
-        CHECK_INT(weft_task_new(&t[i], &(weft_attr){.ctx = i % 2 ? ctx : below}, wait_for_ever, &results[i]), ==, 0);
+        CHECK((t[i] = weft_task_new(&(weft_attr){.ctx = i % 2 ? ctx : below}, wait_for_ever, &results[i])) != NULL);
     }
     for (int i = 0; i < 20; i++)
         weft_yield();
@@ -241,7 +241,7 @@ every_wait(void *arg)
         int index[WAITS], result;
         for (int i = 0; i < WAITS; i++) {
             index[i] = i;
-            CHECK_INT(weft_task_new(&t[i], &(weft_attr){.ctx = ctx}, wait_on, &index[i]), ==, 0);
+            CHECK((t[i] = weft_task_new(&(weft_attr){.ctx = ctx}, wait_on, &index[i])) != NULL);
         }
         for (int i = 0; i < 10; i++)
             weft_yield();

@@ -122,7 +122,7 @@ stops(void *arg)
     } while (s.queued < 2); /* the one in the queue and the one that waits for room */
     check_books(p);
     weft_task *stopper;
-    CHECK_INT(weft_task_new(&stopper, NULL, stops_pool, p), ==, 0);
+    CHECK((stopper = weft_task_new(NULL, stops_pool, p)) != NULL);
     CHECK_INT(weft_wg_wait(&g), ==, 0); /* the stranded submitter came back though the job still runs */
     CHECK_INT(weft_chan_close(gate), ==, 0);
     CHECK_INT(weft_task_wait(stopper, &result), ==, 0);
@@ -187,7 +187,7 @@ between_channels(void *arg)
     weft_task *collector;
     int sum;
     CHECK_INT(weft_go(feeds, jobs), ==, 0);
-    CHECK_INT(weft_task_new(&collector, NULL, collects, results), ==, 0);
+    CHECK((collector = weft_task_new(NULL, collects, results)) != NULL);
     CHECK_INT(weft_pool_run(jobs, results, 4, doubles, NULL), ==, 0);
     CHECK_INT(weft_task_wait(collector, &sum), ==, 0);
     CHECK_INT(sum, ==, 2 * (5050 - 7 * 105)); /* without the multiples of 7 */

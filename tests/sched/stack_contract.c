@@ -36,7 +36,7 @@ run_one(void *arg)
 {
     const size_t *size = arg;
     weft_task *t;
-    CHECK_INT(weft_task_new(&t, &(weft_attr){.name = "deep", .stack_size = *size}, overflows, NULL), ==, 0);
+    CHECK((t = weft_task_new(&(weft_attr){.name = "deep", .stack_size = *size}, overflows, NULL)) != NULL);
     CHECK_INT(weft_task_wait(t, NULL), ==, 0);
     return 0;
 }
@@ -93,7 +93,7 @@ all_classes(void *arg)
     for (int round = 0; round < 3; round++)
         for (size_t i = 0; i < 4; i++) {
             weft_task *t;
-            CHECK_INT(weft_task_new(&t, &(weft_attr){.stack_size = sizes[i]}, uses, &sizes[i]), ==, 0);
+            CHECK((t = weft_task_new(&(weft_attr){.stack_size = sizes[i]}, uses, &sizes[i])) != NULL);
             CHECK_INT(weft_task_wait(t, NULL), ==, 0);
             weft_task_free(t);
         }

@@ -1,0 +1,18 @@
+/* monitor.h: the thread that notices stuck workers. See monitor.c. */
+#ifndef SCHED_MONITOR_H
+#define SCHED_MONITOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** 0 or -EAGAIN. */
+int monitor_start(void);
+void monitor_stop(void);
+/** Look now. From any thread. */
+void monitor_wake(void);
+/** It fires timers just now. Ask after you have seen that none is armed. */
+bool monitor_fires(void);
+/** How often the monitor wanted to add a worker for one that computes, and might not. */
+uint64_t monitor_starved(void);
+
+#endif

@@ -1,0 +1,73 @@
+# One broken line each; who finds it.
+mutation(chan_close_leaves_senders chan chan/chan.c
+  "    wait_ready_all(senders);"
+  "")
+mutation(chan_close_wakes_one chan chan/chan.c
+  "    while ((n = waitq_claim(q))) {"
+  "    if ((n = waitq_claim(q))) {")
+mutation(chan_close_forgets_a_copy chan chan/chan.c
+  "    if (c->closed) { /* closed meanwhile: the value is still the caller's */"
+  "    if (0) {"
+  .300)
+mutation(chan_recv_leaves_a_sender chan chan/chan.c
+  "        refill_and_unlock(c);"
+  "        spin_unlock(&c->lock);")
+mutation(chan_block_wakes_nobody chan chan/chan.c
+  "    struct waiter *sender = waitq_claim(&c->senders);\n    struct parker *p = sender ? sender->parker : NULL;\n    if (sender)\n        sender->result = -EAGAIN;"
+  "    struct parker *p = NULL;"
+  .300)
+mutation(park_timer_ends_what_is_woken chan sched/park.c
+  "    if (a_cas_acq_rel(&t->parker.token, &open, token(epoch, TIMEDOUT))) /* [park.claim] */"
+  "    if (epoch_of(a_load_acq(&t->parker.token)) == epoch)")
+mutation(park_solo_wakes_what_is_cancelled ctx sched/park.c
+  " && a_load_rlx(&p->token) == n->token) { /* [park.solo] */"
+  ") {")
+mutation(park_opens_after_the_cancel ctx sched/park.c
+  "    int err = a_load_rlx(&rt.special) & SPECIAL_ENDED && p->ctx ? a_load_acq(&p->ctx->err) : 0; /* [ctx.err] */"
+  "    int err = 0;")
+mutation(select_does_not_look_again select chan/select.c
+  "        ssize_t k = find_ready(s);"
+  "        ssize_t k = -EAGAIN;")
+mutation(select_takes_a_turn_for_a_value select chan/select.c
+  "    if (s->entries[k].result == -EAGAIN) { /* a large value's turn: there is room now */\n        pass_wake_on(s, -1);\n        s->woken_for = k;\n        return -EAGAIN;\n    }"
+  ""
+  .300)
+mutation(ctx_end_ends_no_wait ctx ctx/ctx.c
+  "        carry_end(&c->carried);"
+  "        ;")
+mutation(sem_leaver_serves_nobody sync sync/sem.c
+  "        unlink_waiter(s, me);\n    serve(s, &served);"
+  "        unlink_waiter(s, me);"
+  sem.)
+mutation(sem_serves_without_taking sync sync/sem.c
+  "        if (end_wait(s, n, 0, &end))\n            s->out_ += k;"
+  "        end_wait(s, n, 0, &end);"
+  sem.)
+mutation(mutex_leaver_hides_others sync sync/mutex.c
+  "    while (!queue(m)->head && word & WAITERS)"
+  "    while (word & WAITERS)"
+  mutex.)
+mutation(mutex_waiter_does_not_look_again sync sync/mutex.c
+  "        if (take_or_mark(m, id, since != 0)) { /* who comes here again was woken */"
+  "        if (0) {"
+  mutex.)
+mutation(rwmutex_forgets_who_waits sync sync/rwmutex.c
+  "    a_store_rel(&m->word_, word | waiters_bit(m)); /* [rwmutex.word] R3"
+  "    a_store_rel(&m->word_, word); /* [rwmutex.word] R3"
+  rwmutex.)
+mutation(wg_done_does_not_see_who_waits sync sync/wg.c
+  "        if (count == 0 && word >= ONE_WAITER) {"
+  "        if (0) {"
+  wg.)
+mutation(event_set_wakes_nobody sync sync/event.c
+  "        end = waitq_claim_all(queue(e), end);"
+  "        ;"
+  event.)
+mutation(once_failure_passes_for_done sync sync/once.c
+  "            n->result = TURN_RUN;"
+  "            n->result = TURN_DONE;"
+  once.)
+mutation(cond_signals_before_it_waits sync sync/cond.c
+  "    spin_lock(&c->lock_);\n    err = wait_begin("
+  "    (void)weft_mutex_unlock(m);\n    spin_lock(&c->lock_);\n    err = wait_begin("
+  cond.)
