@@ -29,8 +29,8 @@ mutation(select_does_not_look_again select chan/select.c
   "        ssize_t k = find_ready(s);"
   "        ssize_t k = -EAGAIN;")
 mutation(select_takes_a_turn_for_a_value select chan/select.c
-  "    if (s->entries[k].result == -EAGAIN) /* a large value's turn: there is room now */\n        return -EAGAIN;"
-  ""
+  "    if (s->entries[k].result == -EAGAIN) { /* a large value's turn: there is room now */"
+  "    if (0) {"
   .300)
 mutation(ctx_end_ends_no_wait ctx ctx/ctx.c
   "        carry_end(&c->carried);"
