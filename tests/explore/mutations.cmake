@@ -52,7 +52,7 @@ mutation(mutex_waiter_does_not_look_again sync sync/mutex.c
   "        if (0) {"
   mutex.)
 mutation(rwmutex_forgets_who_waits sync sync/rwmutex.c
-  "    a_store_rel(&m->word_, word | waiters_bit(m));"
+  "    a_store_rel(&m->word_, word | waiters_bit(m)); /* [rwmutex.word] R3: nobody else changes it now */"
   "    a_store_rel(&m->word_, word);"
   rwmutex.)
 mutation(wg_done_does_not_see_who_waits sync sync/wg.c
