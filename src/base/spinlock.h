@@ -30,7 +30,9 @@ static inline bool
 spin_lock_once(uint32_t *lock)
 {
     uint32_t free = 0;
-    return a_cas_acq(lock, &free, 1); /* [spin.lock] */
+    bool taken = a_cas_acq(lock, &free, 1); /* [spin.lock] */
+    fine_hold(taken);
+    return taken;
 }
 
 static inline bool

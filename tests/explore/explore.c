@@ -12,7 +12,7 @@ extern unsigned fine_held __attribute__((weak)); /* base/fine.h: is it a fine bu
 static void
 bound(weft_sim_options *o)
 {
-    if (!&fine_held || hunting || env_or("WEFT_EXPLORE_ALL", 0) || o->strategy != WEFT_SIM_DFS)
+    if (!&fine_held || env_or("WEFT_EXPLORE_ALL", 0) || o->strategy != WEFT_SIM_DFS)
         return;
     const char *bar = strchr(o->name, '|');
     int most = bar && strchr(bar + 1, '|') ? 2 : 3;

@@ -29,8 +29,8 @@ mutation(select_does_not_look_again select chan/select.c
   "        ssize_t k = find_ready(s);"
   "        ssize_t k = -EAGAIN;")
 mutation(select_takes_a_turn_for_a_value select chan/select.c
-  "    if (s->entries[k].result == -EAGAIN) { /* a large value's turn: there is room now */\n        pass_wake_on(s, -1);\n        s->woken_for = k;\n        return -EAGAIN;\n    }"
-  ""
+  "    if (s->entries[k].result == -EAGAIN) { /* a large value's turn: there is room now */"
+  "    if (0) {"
   .300)
 mutation(ctx_end_ends_no_wait ctx ctx/ctx.c
   "        carry_end(&c->carried);"
@@ -52,8 +52,8 @@ mutation(mutex_waiter_does_not_look_again sync sync/mutex.c
   "        if (0) {"
   mutex.)
 mutation(rwmutex_forgets_who_waits sync sync/rwmutex.c
-  "    a_store_rel(&m->word_, word | waiters_bit(m)); /* [rwmutex.word] R3"
-  "    a_store_rel(&m->word_, word); /* [rwmutex.word] R3"
+  "    a_store_rel(&m->word_, word | waiters_bit(m)); /* [rwmutex.word] R3: nobody else changes it now */"
+  "    a_store_rel(&m->word_, word);"
   rwmutex.)
 mutation(wg_done_does_not_see_who_waits sync sync/wg.c
   "        if (count == 0 && word >= ONE_WAITER) {"
