@@ -155,22 +155,16 @@ after_reading(weft_rwmutex *m)
     return next;
 }
 
-/** Nobody may be kept waiting by one who does not wait any more, whatever it was on its way to. lock_ is held. Returns who is to be
- *  made ready; they compete. */
+/** Readers wait behind writers; wake them if none is left, and see that WAITERS tells the truth. Nobody else needs help from one who
+ *  leaves: where R2 holds it still does, since who is on the way and finds the mutex free takes it. lock_ is held. Returns who is
+ *  to be made ready. */
 static struct waiter *
 settle(weft_rwmutex *m)
 {
-    uint64_t word = a_load_rlx(&m->word_), woken = 0, none = 0; /* the CAS decides */
-    struct waiter *next = NULL;
-    if (!is_written(word) && !writers(m)->head) {
-        next = claim_readers(m, false, &none);
-    } else if (!holders(word) && !(word & WOKEN) && (next = waitq_claim(writers(m)))) { /* R2 */
-        next->next = NULL;
-        next->result = 0;
-        woken = WOKEN;
-    }
+    uint64_t word = a_load_rlx(&m->word_), none = 0; /* the CAS decides */
+    struct waiter *next = is_written(word) || writers(m)->head ? NULL : claim_readers(m, false, &none);
     for (;;) {
-        uint64_t wanted = (word & ~(uint64_t)WAITERS) | woken | waiters_bit(m);
+        uint64_t wanted = (word & ~(uint64_t)WAITERS) | waiters_bit(m);
         if (wanted == word || a_cas_acq_rel(&m->word_, &word, wanted)) /* [rwmutex.word] */
             return next;
     }
