@@ -71,3 +71,6 @@ mutation(cond_signals_before_it_waits sync sync/cond.c
   "    spin_lock(&c->lock_);\n    err = wait_begin("
   "    (void)weft_mutex_unlock(m);\n    spin_lock(&c->lock_);\n    err = wait_begin("
   cond.)
+mutation(group_error_cancels_nobody group ctx/group.c
+  "        weft_ctx_cancel(g->ctx, err);"
+  "        ;")
