@@ -7,10 +7,12 @@
  * Unless a call says otherwise:
  *   Threads   any task and any OS thread, concurrently. Plain OS threads carry the background context, or what WEFT_WITH_CTX gives them.
  *   Waits     never.
- *   Life      contexts are counted. A child, a task that carries it, a pending hook, a wait in progress each hold a reference.
- *             weft_ctx_free() drops the creator's: it does not cancel, and may come in any order.
+ *   Life      contexts are counted. A child, a task or thread that carries it, a pending hook, a WEFT_DONE that waits each hold a
+ *             reference. weft_ctx_free() drops the creator's: it does not cancel, and may come in any order.
  *   Memory    the functions that make one never return NULL: out of memory gives a context that has already ended, with
  *             -ECANCELED and the cause -ENOMEM. Freeing it is fine.
+ *   Deadlines are kept by the workers; those of contexts that plain threads make, or that outlive a run, by one thread of weft's,
+ *             started at the first. A task that never waits keeps its worker from its timers: weft_ctx_err() looks at the clock.
  *   Idea      Go's context package. */
 #ifndef WEFT_CTX_H
 #define WEFT_CTX_H
@@ -44,7 +46,7 @@ WEFT_API weft_ctx *weft_ctx_with_cancel(weft_ctx *parent);
  *  Returns   the context, the caller's   Waits  never */
 WEFT_API weft_ctx *weft_ctx_with_deadline(weft_ctx *parent, weft_time deadline);
 
-/** weft_ctx_with_deadline() at d from now. Returns, Waits: as there. */
+/** weft_ctx_with_deadline() at d from now; a deadline passed for a duration gives the cause -EINVAL. Returns, Waits: as there. */
 WEFT_API weft_ctx *weft_ctx_with_timeout(weft_ctx *parent, weft_time d);
 
 /** A child of parent that answers weft_ctx_value(key) with value.
@@ -63,8 +65,8 @@ WEFT_API weft_ctx *weft_ctx_ref(weft_ctx *ctx);
 /** Drop a reference; NULL is fine. Does not end the context.  Returns  nothing   Waits  never */
 WEFT_API void weft_ctx_free(weft_ctx *ctx);
 
-/** End ctx and everything below it with -ECANCELED. Every descendant has ended when this returns; who waits under them is on
- *  the way. Ending what has ended changes nothing. The background cannot be ended.
+/** End ctx and everything below it with -ECANCELED. Every descendant has ended when this returns, also when somebody else is
+ *  ending it at the same time; who waits under them is on the way. Ending what has ended changes nothing. The background cannot be ended.
  *  cause    why, a negative number by custom; 0 is -ECANCELED. The first end of a context fixes it, for its descendants too.
  *  Returns  nothing   Waits  never   Cost  a system call when tasks carry it or a descendant */
 WEFT_API void weft_ctx_cancel(weft_ctx *ctx, int cause);
@@ -94,14 +96,15 @@ typedef struct weft_ctx_hook {
 
 /** When ctx ends, run fn(arg) in a new task, which carries weft_ctx_without_cancel(ctx). At once if it has ended.
  *  Returns  0 | -EBUSY hook is in use | -ENOMEM
- *  Waits    never. Where no runtime runs, who ends the context runs fn itself. */
+ *  Waits    never. Where no runtime runs, who ends the context runs fn itself: for a deadline, weft's own thread. */
 WEFT_API int weft_ctx_after(weft_ctx *ctx, weft_fn fn, void *arg, weft_ctx_hook *hook);
 /** weft_ctx_after() with the place of the call as a text, see the end of <weft/task.h>. Returns, Waits: as there. */
 WEFT_API int weft_ctx_after_at(const char *where, weft_ctx *ctx, weft_fn fn, void *arg, weft_ctx_hook *hook);
 #define weft_ctx_after(...) weft_ctx_after_at(WEFT_HERE, __VA_ARGS__)
 
 /** Take a hook back.
- *  Returns  0 fn has not run and never will | -EALREADY fn has run to its end, or the caller is fn itself
+ *  Returns  0 fn has not run and never will | -EALREADY fn has run to its end, or to the end of its run in a wait, or the
+ *           caller is fn itself
  *  Waits    for fn to end if it runs now, whatever is cancelled */
 WEFT_API int weft_ctx_stop(weft_ctx_hook *hook);
 
@@ -135,12 +138,13 @@ WEFT_API void weft_ctx_leave(weft_ctx_scope *scope);
     for (weft_ctx_scope __attribute__((cleanup(weft_ctx_leave))) weft_scope_##n = (enter); !weft_scope_##n.once;       \
          weft_scope_##n.once = 1)
 
-/** WEFT_WITH_CTX(ctx) { ... }: in the block the caller carries ctx. Leave it by any way: the end, return, break, goto. What is
- *  started in the block inherits ctx; the block does not wait for it. */
+/** WEFT_WITH_CTX(ctx) { ... }: in the block the caller carries ctx. Leave it by any way: the end, return, break, goto, but
+ *  not longjmp() or pthread_exit(). What is started in the block inherits ctx; the block does not wait for it. */
 #define WEFT_WITH_CTX(ctx) WEFT_SCOPE_(weft_ctx_enter(ctx))
 /** WEFT_WITH_TIMEOUT(d) { ... }: in the block waits end with -ETIMEDOUT from d from now on. Leaving it cancels what it made. */
 #define WEFT_WITH_TIMEOUT(d) WEFT_SCOPE_(weft_ctx_enter_timeout(d))
-/** WEFT_SHIELD { ... }: in the block nothing is cancelled: for cleanup that has to wait. */
+/** WEFT_SHIELD { ... }: in the block nothing is cancelled: for cleanup that has to wait. What is started in it is not cancelled
+ *  when it is left. */
 #define WEFT_SHIELD WEFT_SCOPE_(weft_ctx_enter_shield())
 
 #endif

@@ -13,6 +13,10 @@
  * always ready to receive from: set its case's channel to NULL once it has said -EPIPE. From a buffer a task may receive what it
  * sent itself; it never meets itself in a rendezvous.
  *
+ * The channels must be held by the caller until the call returns: which cases will not run nobody can tell before. The contexts of
+ * WEFT_DONE are held by the call itself while it waits. A channel's own refusals end a case too: .err is then -ENOBUFS for a full
+ * channel that rejects, -EPERM for sending to the done channel of a context.
+ *
  * Idea: Go's select (golang/go src/runtime/select.go): lock all channels in the order of their addresses. */
 #ifndef WEFT_SELECT_H
 #define WEFT_SELECT_H
@@ -31,7 +35,7 @@ enum weft_case_kind { WEFT_CASE_NONE = 0, WEFT_CASE_RECV, WEFT_CASE_SEND, WEFT_C
 /** One case. Made by the macros below; the array is the caller's, used while the call lasts and reusable after it. */
 typedef struct weft_case {
     int kind;       /**< enum weft_case_kind; WEFT_CASE_NONE is never ready */
-    int err;        /**< of the case that ran: 0; -EPIPE closed; WEFT_DONE: weft_ctx_err(). Untouched in the others */
+    int err;        /**< of the case that ran: 0; -EPIPE closed; -ENOBUFS, -EPERM refused; WEFT_DONE: weft_ctx_err(). Untouched in the others */
     void *object;   /**< the channel or the context; NULL: never ready */
     void *value;    /**< elem_size bytes: received into (NULL discards), or sent from */
     weft_time when; /**< WEFT_CASE_AFTER: the deadline */
@@ -81,7 +85,8 @@ weft_case_after(weft_time deadline)
  *  Cost     one lock for a case that is ready; else one for each channel, twice. No allocation up to 16 cases. */
 WEFT_API int weft_select(weft_case *cases, size_t n);
 
-/** weft_select(), but -EAGAIN instead of waiting: at one instant no case could run. Never looks at the caller's context.
+/** weft_select(), but -EAGAIN instead of waiting: at one instant no case could run. Never looks at the caller's context, but at
+ *  those of its cases.
  *  Returns  as weft_select()   Waits  never */
 WEFT_API int weft_try_select(weft_case *cases, size_t n);
 

@@ -455,6 +455,7 @@ park_discard(struct task *t)
         return true; /* it was ready to run, and only our own queues know it */
     if (!end_wait(&t->parker, tok, true, DISCARDED))
         return false;
+    san_acquire(&t->parker); /* all that it did */
     struct waiter *first = t->parker.entry;
     for (uint32_t i = 0; i <= first->more; i++)
         forget_entry(&first[i]);

@@ -520,46 +520,6 @@ threads_across_runs(void **state)
     assert_int_equal(check_failures, 0);
 }
 
-/* ---- a thread that is left behind in foreign code still carries the run's root ---- */
-
-static uint32_t came_back;
-
-static int
-stay_away(void *arg)
-{
-    (void)arg;
-    __atomic_store_n(&inside, 1, __ATOMIC_SEQ_CST);
-    usleep(500000);
-    CHECK_INT(weft_ctx_err(weft_ctx_current()), ==, -ECANCELED);
-    __atomic_store_n(&came_back, 1, __ATOMIC_SEQ_CST);
-    weft_chan_recv(never, NULL); /* the thread ends here */
-    return 0;
-}
-
-static int
-leave_it_behind(void *arg)
-{
-    (void)arg;
-    CHECK_INT(weft_go(stay_away, NULL), ==, 0);
-    while (!__atomic_load_n(&inside, __ATOMIC_SEQ_CST))
-        weft_yield();
-    return 0;
-}
-
-static void
-left_behind_with_root(void **state)
-{
-    (void)state;
-    inside = check_failures = 0;
-    never = weft_chan_new(0, 0);
-    assert_int_equal(weft_run_with(&(weft_config){.grace = WEFT_MS, .workers = 2}, leave_it_behind, NULL), 0);
-    while (!__atomic_load_n(&came_back, __ATOMIC_SEQ_CST))
-        usleep(10000);
-    usleep(50000);
-    weft_chan_free(never);
-    assert_int_equal(check_failures, 0);
-}
-
 #define TEST(fn) static void test_##fn(void **state) { (void)state; in_run(fn, NULL); }
 TEST(send_after_cancel)
 TEST(duration_or_deadline)
@@ -576,7 +536,6 @@ main(void)
         cmocka_unit_test(deadline_is_no_deadlock),
         cmocka_unit_test(test_duration_or_deadline), cmocka_unit_test(test_inherits_background),
         cmocka_unit_test(two_stop_one_hook), cmocka_unit_test(cancel_ends_all), cmocka_unit_test(threads_across_runs),
-        cmocka_unit_test(left_behind_with_root), /* last: its thread ends in its own time */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
