@@ -20,15 +20,18 @@ next_random(unsigned *x)
 struct owned {
     weft_timer t;
     atomic_int runs;
-    int plain; /* not atomic: stop and fn are ordered, which TSan sees */
+    weft_mutex lock; /* after a reset a run may overlap the one before */
+    int plain;       /* not atomic, read without the lock: stop and fn are ordered, which TSan sees */
 };
 
 static int
 runs(void *arg)
 {
     struct owned *o = arg;
-    o->plain++;
-    if (o->plain % 7 == 0)
+    weft_mutex_hold(&o->lock);
+    bool pause = ++o->plain % 7 == 0;
+    weft_mutex_unlock(&o->lock);
+    if (pause)
         weft_yield();
     atomic_fetch_add(&o->runs, 1);
     return 0;
