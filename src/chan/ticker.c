@@ -52,7 +52,7 @@ after_fire(void *taken)
     weft_chan_free(&a->chan);
 }
 
-static const struct timer_kind after_kind = {after_take, after_fire};
+static const struct timer_kind after_kind = {after_take, after_fire, false};
 
 weft_chan *
 weft_after(weft_time d)
@@ -133,7 +133,7 @@ ticker_fire(void *taken)
     weft_chan_free(c);
 }
 
-static const struct timer_kind ticker_kind = {ticker_take, ticker_fire};
+static const struct timer_kind ticker_kind = {ticker_take, ticker_fire, false};
 
 /** No tick comes any more, none is left. t->lock is held. */
 static void

@@ -242,7 +242,7 @@ timer_fire(void *taken)
     weft_ctx_free(ctx);
 }
 
-static const struct timer_kind deadline_timer = {timer_take, timer_fire};
+static const struct timer_kind deadline_timer = {timer_take, timer_fire, true};
 
 /* ---- birth ---- */
 

@@ -104,7 +104,7 @@ fire(void *taken)
     a_add_seq(&rt.starting, -1);
 }
 
-static const struct timer_kind kind = {take, fire};
+static const struct timer_kind kind = {take, fire, false};
 
 /* ---- arming ---- */
 
