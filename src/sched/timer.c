@@ -157,18 +157,18 @@ move_first(struct timers *from, struct timers *to)
 }
 
 static bool
-outlives(const struct timer *t)
+outlives_run(const struct timer *t)
 {
     return t->kind && t->kind->outlives_run;
 }
 
 static bool
-has_any_that_outlives(struct timers *ts)
+any_outlives_run(struct timers *ts)
 {
     bool any = false;
     spin_lock(&ts->lock);
     for (size_t i = 0; i < ts->heap.n && !any; i++)
-        any = outlives(container_of(ts->heap.item[ts->heap.at[i].slot], struct timer, item));
+        any = outlives_run(container_of(ts->heap.item[ts->heap.at[i].slot], struct timer, item));
     spin_unlock(&ts->lock);
     return any;
 }
@@ -176,7 +176,7 @@ has_any_that_outlives(struct timers *ts)
 void
 timers_rehome(struct timers *ts)
 {
-    struct timers *to = has_any_that_outlives(ts) ? service_timers() : NULL;
+    struct timers *to = any_outlives_run(ts) ? service_timers() : NULL;
     if (!to)
         return;
     san_ignore_begin();
@@ -184,10 +184,10 @@ timers_rehome(struct timers *ts)
     spin_lock(&to->lock);
     bool room = true;
     while (room && ts->heap.n)
-        if (outlives(first_timer(ts)))
+        if (outlives_run(first_timer(ts)))
             room = move_first(ts, to);
         else
-            take_first(ts); /* the others never fire */
+            take_first(ts); /* also of a wait that was discarded */
     set_min(ts);
     spin_unlock(&to->lock);
     spin_unlock(&ts->lock);

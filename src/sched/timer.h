@@ -17,13 +17,13 @@ struct timer_kind {
     void *(*take)(struct timer *t, int64_t now, int64_t *again);
     /** Do it. On a worker, perhaps in the middle of a task's switch: must not wait, must be short. */
     void (*fire)(void *taken);
-    bool outlives_run; /* armed by a task, it fires after the end of the run too: on service.c's thread */
+    bool outlives_run; /* else it is forgotten with the run in which a worker's task armed it; its memory may go with a stack */
 };
 
 void timers_init(struct timers *ts);
 /** The heap's end: what is still armed will never fire. */
 void timers_fini(struct timers *ts);
-/** Before it: timers with a kind go on in the heap of plain threads. Without memory or thread for that they stay. */
+/** Before it: timers that outlive the run go on in the heap of plain threads. Without memory or thread for that they stay. */
 void timers_rehome(struct timers *ts);
 /** Room for one more timer of the caller's own worker. False: memory is short. */
 bool timer_reserve(struct timers *ts);

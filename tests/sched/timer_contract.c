@@ -2,6 +2,7 @@
 #include "support/check.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include <weft/errno.h>
@@ -446,6 +447,51 @@ the_end_of_a_run_forgets(void **state)
     weft_ticker_free(ticker_across);
 }
 
+static weft_ctx *outlives;
+
+static int
+holds_timers(void *arg)
+{
+    weft_timer t = {{0}};
+    weft_chan *c = weft_after(60 * WEFT_MS);
+    CHECK_INT(weft_timer_start(&t, 60 * WEFT_MS, note, &across_probe), ==, 0);
+    after_across = c;
+    weft_wg_hold(arg); /* for ever: its stack goes with the run */
+    return 0;
+}
+
+static int
+leaves_timers(void *arg)
+{
+    outlives = weft_ctx_with_timeout(weft_ctx_background(), 40 * WEFT_MS);
+    CHECK_INT(weft_go(holds_timers, arg), ==, 0);
+    weft_yield();
+    weft_yield();
+    return 0;
+}
+
+/** What a discarded task had armed, also on its stack, is forgotten; a context's deadline is not. */
+static void
+a_discarded_tasks_timers(void **state)
+{
+    (void)state;
+    weft_wg never = {1, {NULL, NULL}, 0};
+    across_probe.ran = 0;
+    check_failures = 0;
+    assert_int_equal(weft_run_with(&(weft_config){.grace = 5 * WEFT_MS}, leaves_timers, &never), 0);
+    assert_int_equal(check_failures, 0);
+    bool in_time = weft_now() < weft_ctx_deadline(outlives);
+    assert_int_equal(weft_chan_recv(weft_ctx_done(outlives), NULL), -EPIPE);
+    assert_int_equal(weft_ctx_err(outlives), -ETIMEDOUT);
+    weft_sleep(60 * WEFT_MS);
+    if (in_time) {
+        assert_int_equal(across_probe.ran, 0);
+        assert_int_equal(weft_chan_len(after_across), 0);
+    }
+    weft_chan_free(after_across);
+    weft_ctx_free(outlives);
+}
+
 static int
 starts_when_cancelled(void *arg)
 {
@@ -603,7 +649,8 @@ main(void)
         cmocka_unit_test(test_ticker_keeps_its_beat), cmocka_unit_test(test_ticker_stops_and_goes_on),
         cmocka_unit_test(test_ticker_adds_up), cmocka_unit_test(test_timer_runs_or_not), cmocka_unit_test(test_timer_moves),
         cmocka_unit_test(test_timer_carries), cmocka_unit_test(test_stop_waits_for_fn), cmocka_unit_test(test_timer_repeats),
-        cmocka_unit_test(the_end_of_a_run_forgets), cmocka_unit_test(no_start_at_the_end), cmocka_unit_test(threads_alone),
+        cmocka_unit_test(the_end_of_a_run_forgets), cmocka_unit_test(a_discarded_tasks_timers),
+        cmocka_unit_test(no_start_at_the_end), cmocka_unit_test(threads_alone),
         cmocka_unit_test(threads_beside), cmocka_unit_test(test_a_deaf_ticker)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -601,13 +601,13 @@ no_stale_tick(void *arg)
     CHECK_INT(weft_chan_try_recv(c, NULL), ==, -EAGAIN);
     CHECK_INT(weft_ticker_reset(t, 10000 * WEFT_SECOND), ==, 0); /* while it stands still */
     CHECK_INT(weft_chan_try_recv(c, NULL), ==, -EAGAIN);
-    CHECK_INT(weft_ticker_reset(t, WEFT_US), ==, 0); /* while it is armed */
-    weft_sleep(10 * WEFT_MS);
+    CHECK_INT(weft_ticker_reset(t, 100 * WEFT_US), ==, 0); /* while it is armed */
+    weft_sleep(WEFT_MS);
     CHECK_INT(weft_chan_len(c), ==, 1);
     CHECK_INT(weft_ticker_reset(t, 10000 * WEFT_SECOND), ==, 0); /* the tick that is there goes */
     CHECK_INT(weft_chan_try_recv(c, NULL), ==, -EAGAIN);
     weft_ticker_stop(t);
-    CHECK_INT(weft_ticker_reset(t, WEFT_US), ==, 0);
+    CHECK_INT(weft_ticker_reset(t, 100 * WEFT_US), ==, 0);
     weft_sleep(WEFT_MS);
     CHECK_INT(weft_chan_try_recv(c, NULL), ==, 0);
     weft_sleep(WEFT_MS);
