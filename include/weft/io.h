@@ -23,6 +23,7 @@ extern "C" {
  *  Returns   the events that are ready (> 0) | -ETIMEDOUT | -ECANCELED the run ends, or the descriptor was closed by
  *            weft_fd_close() | -EBADF | -EBUSY another waits for the same event of fd | -ENOMEM, -ENOSPC |
  *            -EINVAL events or deadline. A regular file is always ready.
+ *            -ENOTSUP in a task of a simulation, where there is nothing to wait for outside
  *  Waits     until ready */
 WEFT_API int weft_fd_wait(int fd, unsigned events, weft_time deadline);
 
