@@ -212,5 +212,12 @@ stack_fini(void)
 void
 stack_abandon(void)
 {
+    static struct arena *left_behind; /* so that it is no leak to tools */
+    while (depot.arenas) {
+        struct arena *a = depot.arenas;
+        depot.arenas = a->next;
+        a->next = left_behind;
+        left_behind = a;
+    }
     depot = (struct depot){0};
 }

