@@ -2,6 +2,8 @@
 #include "support/check.h"
 
 #include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <weft/errno.h>
 
@@ -212,11 +214,69 @@ plain_threads_and_no_runtime(void **state)
         pthread_join(threads[i], NULL);
 }
 
+/* A thread of a forked child waits for nobody: there is nobody. Each object refuses, and is as it was. */
+
+static weft_rwmutex rw;
+static weft_cond cond;
+static weft_once once;
+static weft_barrier barrier;
+static weft_event event;
+
+static int never(void *arg) { (void)arg; return 1; }
+static int is_refused(void *arg) { return weft_once_do(arg, never, NULL) == -EDEADLK ? 0 : 2; }
+
+static int
+refusals(void)
+{
+    int bad = 0;
+    bad += weft_rwmutex_lock(&rw) != -ECHILD;       /* read by the parent's task */
+    bad += weft_rwmutex_try_rlock(&rw) != 0;        /* the one that gave up keeps nobody out */
+    bad += weft_sem_acquire(&sem, 3) != -ECHILD;
+    bad += weft_sem_try_acquire(&sem, 1) != 0;
+    bad += weft_sem_waiters(&sem) != 0;
+    bad += weft_event_wait(&event) != -ECHILD;
+    bad += weft_cond_wait(&cond, &m) != -ECHILD;    /* the task that forked holds m, here too */
+    bad += weft_mutex_lock(&m) != -EDEADLK;
+    bad += weft_barrier_wait(&barrier) != -ECHILD;
+    bad += weft_barrier_wait(&barrier) != -EPIPE;   /* broken by that */
+    bad += weft_once_do(&once, is_refused, &once) != 0;
+    return bad;
+}
+
+static int
+forks(void *arg)
+{
+    int status = -1;
+    (void)arg;
+    CHECK_INT(weft_mutex_lock(&m), ==, 0);
+    CHECK_INT(weft_rwmutex_rlock(&rw), ==, 0);
+    CHECK_INT(weft_sem_acquire(&sem, 1), ==, 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(refusals());
+    CHECK_INT(waitpid(pid, &status, 0), ==, pid);
+    CHECK_INT(status, ==, 0);
+    CHECK_INT(weft_sem_release(&sem, 1), ==, 0);
+    CHECK_INT(weft_rwmutex_runlock(&rw), ==, 0);
+    CHECK_INT(weft_mutex_unlock(&m), ==, 0);
+    return 0;
+}
+
+static void
+a_forked_child_waits_for_nobody(void **state)
+{
+    (void)state;
+    weft_sem_init(&sem, 3);
+    weft_barrier_init(&barrier, 2);
+    in_run(forks, NULL);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(mutex_contract), cmocka_unit_test(hold_is_not_cancelled),
         cmocka_unit_test(a_discarded_waiter_leaves_the_queue), cmocka_unit_test(wg_contract),
-        cmocka_unit_test(sem_contract), cmocka_unit_test(plain_threads_and_no_runtime)};
+        cmocka_unit_test(sem_contract), cmocka_unit_test(plain_threads_and_no_runtime),
+        cmocka_unit_test(a_forked_child_waits_for_nobody)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
