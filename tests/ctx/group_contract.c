@@ -288,6 +288,28 @@ the_limit_holds(void *arg)
     return 0;
 }
 
+/** Who waits for a place does not wait for the task that has it, once the group has ended. */
+static int
+a_submitter_is_released(void *arg)
+{
+    (void)arg;
+    struct deaf d = {.gate = weft_chan_new(0, 0)};
+    weft_group *g = weft_group_new(&(weft_group_options){.limit = 1});
+    struct submit s = {.g = g, .err = 1, .timeout = WEFT_NEVER};
+    CHECK_INT(weft_group_go(g, deaf, &d), ==, 0);
+    weft_wg_add(&s.done, 1);
+    CHECK_INT(weft_go(submits, &s), ==, 0);
+    CHECK_INT(weft_wg_wait_until(&s.done, weft_in(5 * WEFT_MS)), ==, -ETIMEDOUT);
+    weft_group_cancel(g, 0);
+    CHECK_INT(weft_wg_wait(&s.done), ==, 0);
+    CHECK_INT(s.err, ==, -ECANCELED);
+    CHECK_INT(d.ended, ==, 0);
+    CHECK_INT(weft_chan_send(d.gate, NULL), ==, 0);
+    weft_group_free(g);
+    weft_chan_free(d.gate);
+    return 0;
+}
+
 /* ---- tasks ---- */
 
 struct tree {
@@ -571,6 +593,7 @@ TEST(ends_with_its_context)
 TEST(wait_joins_whatever_is_cancelled)
 TEST(free_reaches_what_was_started_apart)
 TEST(the_limit_holds)
+TEST(a_submitter_is_released)
 TEST(tasks_add_tasks)
 TEST(arguments_are_copied)
 
@@ -579,7 +602,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_first_error_cancels), cmocka_unit_test(test_all_run),
         cmocka_unit_test(test_ends_with_its_context), cmocka_unit_test(test_wait_joins_whatever_is_cancelled),
-        cmocka_unit_test(test_free_reaches_what_was_started_apart), cmocka_unit_test(test_the_limit_holds),
+        cmocka_unit_test(test_free_reaches_what_was_started_apart), cmocka_unit_test(test_the_limit_holds), cmocka_unit_test(test_a_submitter_is_released),
         cmocka_unit_test(test_tasks_add_tasks), cmocka_unit_test(test_arguments_are_copied), cmocka_unit_test(no_task),
         cmocka_unit_test(outside_a_run), cmocka_unit_test(a_threads_group_ends_with_the_run),
         cmocka_unit_test(a_discarded_task_leaves_its_group), cmocka_unit_test(every_order)};

@@ -198,6 +198,109 @@ pools(void *arg)
     return weft_wg_wait(&g);
 }
 
+static int
+large_leaf(void *arg)
+{
+    return weft_wg_done(*(weft_wg **)arg);
+}
+
+static int
+until_cancelled(void *arg)
+{
+    (void)arg;
+    return weft_sleep(WEFT_NEVER);
+}
+
+static int
+handles(void *arg)
+{
+    (void)arg;
+    weft_wg g = WEFT_WG_INIT;
+    char bytes[5000] = {0};
+    *(weft_wg **)(void *)bytes = &g;
+    for (int i = 0; i < 100; i++) {
+        weft_wg_add(&g, 1);
+        int err = weft_go_copy_with(&(weft_attr){.stack_size = i % 2 ? 65536 : 0}, large_leaf, bytes, sizeof bytes);
+        CHECK(known(err));
+        if (err)
+            weft_wg_done(&g);
+    }
+    weft_task *t = weft_task_new(NULL, until_cancelled, NULL);
+    if (t) {
+        weft_task_cancel(t, 0);
+        int err = weft_task_wait(t, NULL);
+        CHECK(err == 0 || err == -ENOMEM);
+        weft_task_free(t);
+    }
+    return weft_wg_wait(&g);
+}
+
+static int
+groups(void *arg)
+{
+    (void)arg;
+    int results[20], started = 0, err;
+    weft_wg done = WEFT_WG_INIT;
+    weft_group *g = weft_group_new(&(weft_group_options){.limit = 3, .results = results, .results_len = 20});
+    if (!g)
+        return -ENOMEM;
+    for (int i = 0; i < 20; i++) {
+        weft_wg_add(&done, 1);
+        err = i % 2 ? weft_group_go_copy(g, large_leaf, &(weft_wg *){&done}, sizeof(void *)) : weft_group_go(g, leaf, &done);
+        CHECK(known(err));
+        started += !err;
+        if (err)
+            weft_wg_done(&done);
+    }
+    err = weft_group_wait(g);
+    CHECK_INT(err, ==, 0);
+    for (int i = 0; i < 20; i++) /* numbered without gaps, whatever failed */
+        CHECK_INT(results[i], ==, i < started ? 0 : -ECANCELED);
+    weft_group_free(g);
+    return weft_wg_wait(&done);
+}
+
+static int
+timers(void *arg)
+{
+    (void)arg;
+    enum { N = 100 }; /* more than a heap has room for at first */
+    static const int key;
+    weft_timer t[N] = {{{0}}};
+    weft_wg g = WEFT_WG_INIT;
+    weft_ctx *ctx = weft_ctx_with_value(NULL, &key, &g);
+    for (int i = 0; i < N; i++)
+        WEFT_WITH_CTX (i % 2 ? ctx : weft_ctx_current()) {
+            int err = weft_timer_start(&t[i], WEFT_SECOND, leaf, &g);
+            CHECK(known(err));
+            weft_wg_add(&g, 1);
+            if (err == 0 && i % 3 == 0)
+                err = weft_timer_reset(&t[i], 0);
+            if (err) { /* it is not armed, neither at the old time nor at the new */
+                CHECK(known(err));
+                CHECK_INT(weft_timer_stop(&t[i]), ==, 0);
+                weft_wg_done(&g);
+            } else if (i % 3 && weft_timer_stop(&t[i]) == 0) {
+                weft_wg_done(&g);
+            }
+        }
+    int err = weft_wg_wait(&g);
+    for (int i = 0; i < N; i++)
+        (void)weft_timer_stop(&t[i]);
+    weft_ctx_free(ctx);
+    weft_chan *c = weft_after(100 * WEFT_US);
+    if (c)
+        CHECK(known(weft_chan_recv(c, NULL)));
+    weft_chan_free(c);
+    weft_ticker *k = weft_ticker_new(100 * WEFT_US);
+    if (k) {
+        CHECK(known(weft_chan_recv(weft_ticker_chan(k), NULL)));
+        CHECK(known(weft_ticker_reset(k, 100 * WEFT_US)));
+    }
+    weft_ticker_free(k);
+    return err;
+}
+
 /** Run fn with the Nth call failing, for every N until none is reached. */
 static void
 all_failures(weft_fn fn)
@@ -274,11 +377,14 @@ static void channel_paths(void **state) { (void)state; all_failures(channels); }
 static void broadcast_paths(void **state) { (void)state; all_failures(broadcasts); }
 static void descriptor_paths(void **state) { (void)state; all_failures(descriptors); }
 static void pool_paths(void **state) { (void)state; all_failures(pools); }
+static void handle_paths(void **state) { (void)state; all_failures(handles); }
+static void group_paths(void **state) { (void)state; all_failures(groups); }
+static void timer_paths(void **state) { (void)state; all_failures(timers); }
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(spawn_paths), cmocka_unit_test(channel_paths), cmocka_unit_test(broadcast_paths), cmocka_unit_test(descriptor_paths),
-        cmocka_unit_test(pool_paths), cmocka_unit_test(simulator_paths)};
+        cmocka_unit_test(pool_paths), cmocka_unit_test(handle_paths), cmocka_unit_test(group_paths), cmocka_unit_test(timer_paths), cmocka_unit_test(simulator_paths)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

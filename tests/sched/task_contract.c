@@ -164,6 +164,47 @@ blocks(void *arg)
 static void
 copies_of_any_size(void **state) { (void)state; in_run(blocks, NULL); }
 
+static long
+resident_pages(void)
+{
+    long size = 0, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (!f || fscanf(f, "%ld %ld", &size, &resident) != 2)
+        resident = 0;
+    if (f)
+        fclose(f);
+    return resident;
+}
+
+static int
+got_page(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+/** One after the other, on one another's stacks: none is lost. */
+static int
+many_blocks(void *arg)
+{
+    char bytes[1000] = {0};
+    long before = 0;
+    (void)arg;
+    for (int i = 0; i < 20000; i++) {
+        if (i == 1000)
+            before = resident_pages();
+        CHECK_INT(weft_go_copy(got_page, bytes, sizeof bytes), ==, 0);
+        CHECK_INT(weft_go(seven, NULL), ==, 0);
+        if (i % 8 == 0)
+            weft_yield();
+    }
+    CHECK_INT(resident_pages() - before, <, 10000); /* a stack lost each time would be twice as many at least */
+    return 0;
+}
+
+static void
+no_stack_is_lost(void **state) { (void)state; in_run(many_blocks, NULL); }
+
 /* The end of a run with tasks that have a copy on their stack and have never run. */
 static int
 leaves_blocks(void *arg)
@@ -577,7 +618,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(run_returns_the_value), cmocka_unit_test(bad_config_is_refused),
         cmocka_unit_test(outside_a_run), cmocka_unit_test(go_copy_copies), cmocka_unit_test(copies_of_any_size),
-        cmocka_unit_test(copies_that_never_run), cmocka_unit_test(handles_join), cmocka_unit_test(a_task_is_cancelled),
+        cmocka_unit_test(copies_that_never_run), cmocka_unit_test(no_stack_is_lost), cmocka_unit_test(handles_join), cmocka_unit_test(a_task_is_cancelled),
         cmocka_unit_test(a_task_is_selected), cmocka_unit_test(a_discarded_task_tells_its_end),
         cmocka_unit_test(a_threads_task_ends_with_the_run), cmocka_unit_test(the_report_names_the_place),
         cmocka_unit_test(the_end_cancels_what_waits), cmocka_unit_test(the_task_limit_holds), cmocka_unit_test(a_deadlock_is_reported),
