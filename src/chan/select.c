@@ -5,8 +5,8 @@
  *             given back: so nothing can become ready unseen. A waker claims the wait as a whole (park.c), so one case runs;
  *             the task then leaves the other queues, one lock at a time.
  * Lifetime    The caller holds the channels. The contexts of its done cases are held here while it waits.
- * Fairness    The looks follow a fresh random permutation, so each ready case is equally likely to be met first. A random start in a fixed
- *             order would favour what stands behind cases that are not ready.
+ * Fairness    The looks follow a fresh random permutation, so each ready case is equally likely to be met first; so does the entering of
+ *             queues, for cases that share a channel. A random start in a fixed order would favour what stands behind cases that are not ready.
  * Invariants  An entry is in a queue only while its task is in this file, parked: no task meets its own entries.
  * A done case stands for a receive from the context's done channel, and is looked at before all others.
  * Locks       all channels' at once, in the order of their addresses, for looking and entering; none while parked. */
@@ -242,12 +242,13 @@ static void
 enter_queues(struct select *s)
 {
     for (size_t i = 0; i < s->n; i++) {
-        weft_case *c = &s->cases[i];
+        size_t k = at_turn(s, i); /* of several cases with one channel the waker meets the first */
+        weft_case *c = &s->cases[k];
         weft_chan *ch = chan_of(c);
         if (!ch)
             continue;
-        s->entries[i].value = c->value;
-        waitq_push(c->kind == WEFT_CASE_SEND ? &ch->senders : &ch->receivers, &s->entries[i]);
+        s->entries[k].value = c->value;
+        waitq_push(c->kind == WEFT_CASE_SEND ? &ch->senders : &ch->receivers, &s->entries[k]);
     }
 }
 
