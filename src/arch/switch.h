@@ -16,6 +16,9 @@ void arch_switch(void **save, void *sp);
 /** Go on with the context `sp`; this one is never resumed. */
 __attribute__((noreturn)) void arch_jump(void *sp);
 
+/* At most so many bytes does arch_make() write below the top it is given. */
+enum { ARCH_FRAME = 192 };
+
 /** A context that will call entry(arg) with its stack below `top` (16-byte aligned); entry must not return.
  *  Returns its saved stack pointer. */
 void *arch_make(void *top, void (*entry)(void *), void *arg);

@@ -269,6 +269,7 @@ bind(struct worker *w, struct task *t)
     t->saved_errno = 0;
     t->cxa[0] = t->cxa[1] = NULL;
     a_store_rlx(&t->life, TASK_STARTED); /* only reports look */
+    san_unpoison(start - ARCH_FRAME, ARCH_FRAME);
     return arch_make(start, task_main, t);
 }
 
