@@ -455,7 +455,7 @@ holds_timers(void *arg)
 {
     weft_timer t = {{0}};
     after_across = weft_after(80 * WEFT_MS);
-    across_due = weft_in(20 * WEFT_MS);
+    __atomic_store_n(&across_due, weft_in(20 * WEFT_MS), __ATOMIC_RELEASE);
     CHECK_INT(weft_timer_start(&t, 20 * WEFT_MS, note, &across_probe), ==, 0); /* due while tasks still have time to end */
     weft_wg_hold(arg); /* for ever: its stack goes with the run */
     return 0;
@@ -466,7 +466,7 @@ leaves_timers(void *arg)
 {
     outlives = weft_ctx_with_timeout(weft_ctx_background(), 80 * WEFT_MS);
     CHECK_INT(weft_go(holds_timers, arg), ==, 0);
-    while (!across_due)
+    while (!__atomic_load_n(&across_due, __ATOMIC_ACQUIRE))
         weft_yield();
     left_in_time = weft_now() < across_due;
     return 0;
