@@ -330,6 +330,14 @@ end_handle(struct task *t)
 }
 
 static void
+pass_on(struct task *t, void *arg)
+{
+    (void)arg;
+    if (t->life == TASK_STARTED)
+        park_pass_on(t);
+}
+
+static void
 discard_rest(struct task *t, void *arg)
 {
     (void)arg;
@@ -349,6 +357,7 @@ discard_tasks(void)
     carry_end_begin(); /* wakers without a CAS see us as a canceller */
     task_each(discard_wait, &claimed);
     carry_end_finish();
+    task_each(pass_on, NULL);
     task_each(discard_rest, NULL);
     return claimed;
 }
@@ -608,13 +617,25 @@ runtime_sim_go_on(struct task *t)
 }
 
 void
+runtime_sim_end_wait(struct task *t)
+{
+    if (t->life == TASK_STARTED && !park_discard(t))
+        park_forget(t);
+}
+
+void
+runtime_sim_pass_on(struct task *t)
+{
+    pass_on(t, NULL);
+}
+
+void
 runtime_sim_discard(struct task *t)
 {
     struct worker *w = rt.workers[0];
     if (t->life == TASK_STARTED) {
-        park_discard(t); /* claimed already: no other thread is there that could still touch it */
         timer_disarm(&t->timer);
-        t->parker.why = WAIT_NONE;
+        park_reset(t);
         fiber_fini(&t->fiber);
     }
     carry_leave(&t->parker); /* what it waited in may have been its context's */
