@@ -234,12 +234,11 @@ cut_off_everywhere(const struct object *o)
 
 /* ---- with workers, which leave where they are ---- */
 
-static int
-goes_on(void *arg)
+/** Under the background: the end of the run does not end its waits. What it made itself would be lost with its stack. */
+static void
+go_uncancelled(weft_fn fn, void *arg)
 {
-    WEFT_SHIELD /* the end of the run does not end its waits */
-        return object.task(arg);
-    return 0;
+    CHECK_INT(weft_go_with(&(weft_attr){.ctx = weft_ctx_background()}, fn, arg), ==, 0);
 }
 
 static int
@@ -248,7 +247,7 @@ leaves_them(void *n)
     atomic_store(&holding, 0);
     rounds = INT_MAX;
     for (intptr_t i = 0; i < TASKS; i++)
-        CHECK_INT(weft_go(goes_on, (void *)i), ==, 0); /* NOLINT: a number */
+        go_uncancelled(object.task, (void *)i); /* NOLINT: a number */
     for (long i = 0; i < *(long *)n; i++)
         weft_yield();
     return 0;
@@ -345,15 +344,16 @@ static void once_in_runs(void **state) { (void)state; cut_off_anywhere(&onces); 
 static struct attempt {
     weft_rwmutex rw;
     atomic_bool reader_ran, given_back;
+    weft_ctx *run; /* its root */
     pthread_t thread;
     int err;
 } attempts[10];
 
 /** The workers have been told to leave, most likely, and come to no schedule point that would show them. */
 static void
-spin_until_told(void)
+spin_until_told(const struct attempt *a)
 {
-    while (!weft_ctx_err(weft_ctx_current()))
+    while (!weft_ctx_err(a->run))
         weft_yield();
     for (weft_time until = weft_in(5 * WEFT_MS); weft_now() < until;)
         ;
@@ -363,9 +363,8 @@ static int
 reads(void *arg)
 {
     struct attempt *a = arg;
-    spin_until_told();
-    WEFT_SHIELD
-        weft_rwmutex_rhold(&a->rw); /* its worker leaves */
+    spin_until_told(a);
+    weft_rwmutex_rhold(&a->rw); /* its worker leaves */
     atomic_store(&a->reader_ran, true);
     return weft_rwmutex_runlock(&a->rw);
 }
@@ -400,7 +399,7 @@ writes(void *arg)
     struct attempt *a = arg;
     weft_rwmutex_hold(&a->rw);
     CHECK_INT(pthread_create(&a->thread, NULL, writes_in_a_thread, a), ==, 0);
-    spin_until_told();
+    spin_until_told(a);
     for (weft_time until = weft_in(20 * WEFT_MS); weft_now() < until && !is_read_wanted(a);)
         ;
     int err = weft_rwmutex_unlock(&a->rw);
@@ -409,12 +408,14 @@ writes(void *arg)
 }
 
 static int
-leaves_a_reader(void *a)
+leaves_a_reader(void *arg)
 {
-    CHECK_INT(weft_go(writes, a), ==, 0);
+    struct attempt *a = arg;
+    a->run = weft_ctx_current();
+    go_uncancelled(writes, a);
     while (!is_write_wanted(a))
         weft_yield();
-    CHECK_INT(weft_go(reads, a), ==, 0);
+    go_uncancelled(reads, a);
     return 0;
 }
 
