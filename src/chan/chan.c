@@ -11,6 +11,7 @@
 #include "base/spinlock.h"
 #include "sched/hooks.h"
 #include "sched/runtime.h"
+#include "sched/trace.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -170,6 +171,7 @@ put(weft_chan *c, const void *value)
     san_acquire(at);
     chan_copy(at, value, c->elem_size);
     san_release(at);
+    trace(TRACE_CHAN, NULL, c, (int64_t)c->count);
 }
 
 /** The oldest, a small value, out of the buffer. */
@@ -181,6 +183,7 @@ get(weft_chan *c, void *out)
     if (out)
         chan_copy(out, at, c->elem_size);
     san_release(at);
+    trace(TRACE_CHAN, NULL, c, (int64_t)c->count);
 }
 
 /** A free place has come up and a sender waits: move its value in and wake it. Unlocks. Only for small values. */
@@ -281,6 +284,7 @@ large_send_and_unlock(weft_chan *c, const void *value)
         if (c->count == c->cap)
             return large_full_and_unlock(c, block, value);
         c->order[chan_add_tail(c)] = block;
+        trace(TRACE_CHAN, NULL, c, (int64_t)c->count);
         san_release(chan_slot(c, block));
         spin_unlock(&c->lock);
         return 0;
@@ -300,6 +304,7 @@ static void
 large_recv_and_unlock(weft_chan *c, void *out)
 {
     uint32_t block = c->order[chan_take_head(c)];
+    trace(TRACE_CHAN, NULL, c, (int64_t)c->count);
     san_acquire(chan_slot(c, block));
     spin_unlock(&c->lock);
     if (out)

@@ -5,6 +5,7 @@
 #include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
+#include "sched/trace.h"
 
 #include <errno.h>
 #include <string.h>
@@ -127,6 +128,7 @@ launch(struct task *t, struct carried *c)
     else
         a_add_acq_rel(&rt.foreign_spawned, 1); /* [runtime.count] */
     san_release(t);
+    trace(TRACE_SPAWN, NULL, t, 0);
     sched_start(t);
     leave();
 }

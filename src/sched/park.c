@@ -26,6 +26,7 @@
 #include "sched/hooks.h"
 #include "sched/runtime.h"
 #include "sched/timer.h"
+#include "sched/trace.h"
 
 #include <errno.h>
 
@@ -55,6 +56,12 @@ static struct task *
 task_of(struct parker *p)
 {
     return container_of(p, struct task, parker);
+}
+
+static struct task *
+task_or_none(struct parker *p)
+{
+    return p->is_thread ? NULL : task_of(p);
 }
 
 int
@@ -111,6 +118,7 @@ open_wait(struct waiter *first, struct parker *p, enum wait_why why, const void 
     p->why = (uint16_t)why;
     p->object = object;
     p->since = sched_stamp();
+    trace(TRACE_WAIT, task_or_none(p), object, why);
     a_store_rel(&p->token, first->token); /* [park.cancel] */
 }
 
@@ -127,8 +135,10 @@ check_ended(struct waiter *first)
     if (!err)
         return 0;
     uint64_t open = first->token;
-    if (a_cas_acq_rel(&p->token, &open, token(epoch_of(open), IDLE)))
+    if (a_cas_acq_rel(&p->token, &open, token(epoch_of(open), IDLE))) {
+        trace(TRACE_RUN, task_or_none(p), NULL, 0); /* it does not wait after all */
         return err;
+    }
     return 0; /* the canceller was faster and makes us ready: wait for that as for any wake */
 }
 
@@ -246,10 +256,12 @@ int
 wait_park(struct waiter *n, weft_time deadline)
 {
     struct parker *p = n->parker;
-    if (p->is_thread)
+    if (p->is_thread) {
         park_thread(n, deadline);
-    else
+        trace(TRACE_RUN, NULL, NULL, 0);
+    } else {
         park_task(n, deadline);
+    }
     san_acquire(p);
     enum state state = state_of(a_load_acq(&p->token)); /* [park.claim] */
     a_store_rlx(&p->token, token(epoch_of(n->token), IDLE));
@@ -264,6 +276,7 @@ wait_abandon(struct waiter *n)
 {
     a_store_rlx(&n->parker->token, token(epoch_of(n->token), IDLE)); /* claimed: ours alone */
     n->parker->why = WAIT_NONE;
+    trace(TRACE_RUN, task_or_none(n->parker), NULL, 0); /* it does not wait after all */
 }
 
 bool
@@ -308,6 +321,7 @@ void
 wait_ready(struct parker *p)
 {
     san_release(p);
+    trace(TRACE_WAKE, NULL, task_or_none(p), 0);
     if (p->is_thread)
         wake_thread(p);
     else
@@ -322,6 +336,7 @@ wait_ready_later(struct parker *p)
         return;
     }
     san_release(p);
+    trace(TRACE_WAKE, NULL, task_of(p), 0);
     sched_ready_later(task_of(p));
 }
 
