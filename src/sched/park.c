@@ -118,7 +118,6 @@ open_wait(struct waiter *first, struct parker *p, enum wait_why why, const void 
     p->why = (uint16_t)why;
     p->object = object;
     p->since = sched_stamp();
-    trace(TRACE_WAIT, task_or_none(p), object, why);
     a_store_rel(&p->token, first->token); /* [park.cancel] */
 }
 
@@ -131,15 +130,17 @@ check_ended(struct waiter *first)
         a_fence_compiler(); /* [park.cancel] */
     else
         a_fence_seq(); /* [park.cancel] */
-    int err = a_load_rlx(&rt.special) & SPECIAL_ENDED && p->ctx ? a_load_acq(&p->ctx->err) : 0; /* [ctx.err] */
+    if (__builtin_expect(!a_load_rlx(&rt.special), 1))
+        return 0;
+    trace(TRACE_WAIT, task_or_none(p), p->object, p->why);
+    int err = p->ctx ? a_load_acq(&p->ctx->err) : 0; /* [ctx.err] */
     if (!err)
         return 0;
     uint64_t open = first->token;
-    if (a_cas_acq_rel(&p->token, &open, token(epoch_of(open), IDLE))) {
-        trace(TRACE_RUN, task_or_none(p), NULL, 0); /* it does not wait after all */
-        return err;
-    }
-    return 0; /* the canceller was faster and makes us ready: wait for that as for any wake */
+    if (!a_cas_acq_rel(&p->token, &open, token(epoch_of(open), IDLE)))
+        return 0; /* the canceller was faster and makes us ready: wait for that as for any wake */
+    trace(TRACE_RUN, task_or_none(p), NULL, 0); /* it does not wait after all */
+    return err;
 }
 
 static COLD int
@@ -218,6 +219,7 @@ wait_begin_hold(struct waiter *n, uint32_t *lock, enum wait_why why, const void 
     fill_entry(n, p, next_token(p, HOLD));
     n->lock = lock;
     open_wait(n, p, why, object);
+    trace(TRACE_WAIT, task_or_none(p), object, why);
 }
 
 /** A plain thread's wait: sleep until ready, or claim the wait ourselves at the deadline. */

@@ -23,7 +23,7 @@ mutation(park_solo_wakes_what_is_cancelled ctx sched/park.c
   " && a_load_rlx(&p->token) == n->token) { /* [park.solo] */"
   ") {")
 mutation(park_opens_after_the_cancel ctx sched/park.c
-  "    int err = a_load_rlx(&rt.special) & SPECIAL_ENDED && p->ctx ? a_load_acq(&p->ctx->err) : 0; /* [ctx.err] */"
+  "    int err = p->ctx ? a_load_acq(&p->ctx->err) : 0; /* [ctx.err] */"
   "    int err = 0;")
 mutation(select_does_not_look_again select chan/select.c
   "        ssize_t k = find_ready(s);"
