@@ -12,6 +12,8 @@
 #include <weft/base.h>
 #include <weft/time.h>
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -40,6 +42,7 @@ typedef struct weft_config {
     enum weft_leaks leaks;       /**< see there */
     unsigned max_threads;        /**< workers at most, those included that are added while others are stuck (<weft/block.h>); 0: 512, the most.
                                       As many as `workers`, or less: none is added */
+    bool sticky;                 /**< every task is started as with weft_attr.sticky */
     unsigned max_offloads;       /**< threads of weft_offload() at most; functions above that wait for one; 0: 64 */
     uintptr_t reserved_[4];      /**< zero */
 } weft_config;
@@ -48,6 +51,10 @@ typedef struct weft_config {
 typedef struct weft_attr {
     const char *name;       /**< in reports and weft_task_name(); copied, at most 31 bytes; 0: none */
     size_t stack_size;      /**< bytes; rounded up to a class; 0: the runtime's */
+    bool sticky;            /**< once it has run, it only ever runs on that same thread: for libraries that keep state in the thread. Others cannot
+                                 take it over while that worker is stuck */
+    bool thread;            /**< it is an OS thread of its own, with that thread's own stack (8 MiB, or stack_size: then any size): for libraries
+                                 that belong to a thread or look at its stack (OpenGL, JNI, Python). A wake costs a futex */
     struct weft_ctx *ctx;   /**< the context it carries (<weft/ctx.h>), held by it; 0: the caller's */
     uintptr_t reserved_[4]; /**< zero */
 } weft_attr;

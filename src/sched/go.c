@@ -3,6 +3,7 @@
 #include "sched/carry.h"
 #include "sched/crew.h"
 #include "sched/hooks.h"
+#include "sched/own.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 
@@ -29,6 +30,9 @@ task_init(struct task *t, weft_fn fn, void *arg, const char *name, unsigned stac
         memcpy(t->name, name, n);
         t->name[n] = '\0';
     }
+    t->tied = rt.sticky;
+    if (t->tied)
+        t->parker.kind = PARKS_TIED;
     a_store_rlx(&t->life, TASK_NEW); /* travels with the run queue; else only reports look */
 }
 
@@ -47,7 +51,7 @@ next_id(struct worker *w)
 static uint64_t
 live_about(void)
 {
-    uint64_t n = a_load_rlx(&rt.foreign_spawned); /* a limit, not a count: about right is right */
+    uint64_t n = a_load_rlx(&rt.foreign_spawned) - a_load_rlx(&rt.foreign_ended); /* a limit, not a count: about right is right */
     for (unsigned i = 0, size = crew_size(); i < size; i++)
         n += a_load_rlx(&rt.workers[i]->spawned) - a_load_rlx(&rt.workers[i]->ended); /* as above */
     return n;
@@ -113,6 +117,27 @@ task_inherited(void)
 {
     struct carried *c = parker_self()->ctx;
     return c || worker_self() ? c : rt.root; /* plain threads start theirs below the run's root, unless they carry another */
+}
+
+/** Start it as a thread of its own. 0 or -errno. */
+static int
+launch_thread(struct task *t, struct carried *c, size_t stack)
+{
+    t->tied = false;
+    t->parker.kind = PARKS_OWN;
+    carry_join(&t->parker, c);
+    t->id = next_id(worker_self());
+    a_add_acq_rel(&rt.foreign_spawned, 1); /* [runtime.count] */
+    san_release(t);
+    int err = own_start(t, stack);
+    if (err) {
+        carry_leave(&t->parker);
+        t->parker.kind = PARKS_TASK;
+        a_add_acq_rel(&rt.foreign_ended, 1); /* [runtime.count] */
+        return stillborn(t, err);
+    }
+    leave();
+    return 0;
 }
 
 /** Let it carry c; count it, number it, queue it. */
@@ -243,7 +268,7 @@ task_spawn(const struct spawn *s, weft_fn fn, void *arg)
 {
     const weft_attr *attr = s->attr;
     unsigned class = rt.stack_class;
-    if (attr && attr->stack_size) {
+    if (attr && attr->stack_size && !attr->thread) {
         int c = stack_class_of(attr->stack_size);
         if (c < 0)
             return -EINVAL;
@@ -264,6 +289,12 @@ task_spawn(const struct spawn *s, weft_fn fn, void *arg)
     }
     t->handle = s->copies_handle ? t->arg : s->handle;
     struct carried *c = attr && attr->ctx ? (struct carried *)(void *)attr->ctx : task_inherited();
+    if (attr && attr->thread && !sim_on())
+        return launch_thread(t, c, attr->stack_size);
+    if (attr && attr->sticky && !sim_on()) {
+        t->tied = true;
+        t->parker.kind = PARKS_TIED;
+    }
     launch(t, c);
     return 0;
 }

@@ -24,6 +24,7 @@
 #include "sched/carry.h"
 #include "os/futex.h"
 #include "sched/hooks.h"
+#include "sched/own.h"
 #include "sched/runtime.h"
 #include "sched/timer.h"
 
@@ -31,7 +32,7 @@
 
 enum state { IDLE, WAITING, SOLO, HOLD, WOKEN, TIMEDOUT, CANCELLED, DISCARDED };
 
-static __thread struct parker thread_parker = {.is_thread = 1};
+static __thread struct parker thread_parker = {.kind = PARKS_THREAD};
 
 static uint64_t
 token(uint64_t epoch, enum state state)
@@ -66,8 +67,8 @@ wait_check_deadline(weft_time deadline)
 struct parker *
 parker_self(void)
 {
-    struct worker *w = worker_self();
-    return w ? &w->current->parker : &thread_parker;
+    struct task *t = task_self();
+    return t ? &t->parker : &thread_parker;
 }
 
 int
@@ -119,7 +120,7 @@ static int
 check_ended(struct waiter *first)
 {
     struct parker *p = first->parker;
-    if (rt.membarrier && !p->is_thread) /* a thread may wait while a run begins and membarrier changes */
+    if (rt.membarrier && !parks_thread(p)) /* a thread may wait while a run begins and membarrier changes */
         a_fence_compiler(); /* [park.cancel] */
     else
         a_fence_seq(); /* [park.cancel] */
@@ -169,7 +170,7 @@ int
 wait_begin_later(struct waiter *n, uint32_t *lock, enum wait_why why, const void *object, weft_time deadline)
 {
     struct worker *w = worker_self();
-    struct parker *p = w ? &w->current->parker : &thread_parker;
+    struct parker *p = w ? &w->current->parker : parker_self();
     int err = w ? begin_task(w, deadline) : begin_thread(p);
     if (err)
         return err;
@@ -187,7 +188,7 @@ wait_begin_many(struct waiter *entries, size_t n, enum wait_why why, weft_time d
         return err ? err : -ETIMEDOUT;
     }
     struct worker *w = worker_self();
-    struct parker *p = w ? &w->current->parker : &thread_parker;
+    struct parker *p = w ? &w->current->parker : parker_self();
     int err = w ? begin_task(w, deadline) : begin_thread(p);
     if (err)
         return err;
@@ -203,19 +204,21 @@ void
 wait_begin_hold(struct waiter *n, uint32_t *lock, enum wait_why why, const void *object)
 {
     struct parker *p = parker_self();
-    if (p->is_thread)
+    if (parks_thread(p))
         a_store_rlx(&p->signal, 0);
     fill_entry(n, p, next_token(p, HOLD));
     n->lock = lock;
     open_wait(n, p, why, object);
 }
 
-/** A plain thread's wait: sleep until ready, or claim the wait ourselves at the deadline. */
+/** A thread's wait: sleep until ready, or claim the wait ourselves at the deadline. */
 static COLD void
 park_thread(struct waiter *n, weft_time deadline)
 {
     struct parker *p = n->parker;
     int64_t until = deadline == WEFT_NEVER ? INT64_MAX : deadline - WEFT_CLOCK_BASE;
+    if (p->kind == PARKS_OWN && deadline == WEFT_NEVER)
+        own_waits();
     while (!a_load_acq(&p->signal)) { /* [park.signal] */
         if (os_futex_wait(&p->signal, 0, until) != -ETIMEDOUT)
             continue;
@@ -224,6 +227,8 @@ park_thread(struct waiter *n, weft_time deadline)
             return;
         until = INT64_MAX; /* a waker has won and is about to signal */
     }
+    if (p->kind == PARKS_OWN && deadline != WEFT_NEVER)
+        own_waits(); /* the waker has counted us as running, and we were counted so all along */
 }
 
 static void
@@ -246,7 +251,7 @@ int
 wait_park(struct waiter *n, weft_time deadline)
 {
     struct parker *p = n->parker;
-    if (p->is_thread)
+    if (parks_thread(p))
         park_thread(n, deadline);
     else
         park_task(n, deadline);
@@ -298,8 +303,14 @@ wait_claim(struct waiter *n)
 }
 
 static COLD void
-wake_thread(struct parker *p)
+wake_special(struct parker *p)
 {
+    if (p->kind == PARKS_TIED) {
+        sched_ready_tied(task_of(p));
+        return;
+    }
+    if (p->kind == PARKS_OWN)
+        own_woken();
     a_store_rel(&p->signal, 1); /* [park.signal] */
     os_futex_wake(&p->signal, 1);
 }
@@ -308,8 +319,8 @@ void
 wait_ready(struct parker *p)
 {
     san_release(p);
-    if (p->is_thread)
-        wake_thread(p);
+    if (__builtin_expect(p->kind, PARKS_TASK))
+        wake_special(p);
     else
         sched_ready(task_of(p));
 }
@@ -317,7 +328,7 @@ wait_ready(struct parker *p)
 void
 wait_ready_later(struct parker *p)
 {
-    if (p->is_thread) {
+    if (p->kind != PARKS_TASK) {
         wait_ready(p);
         return;
     }

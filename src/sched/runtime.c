@@ -23,6 +23,7 @@
 #include "sched/monitor.h"
 #include "sched/netpoll.h"
 #include "sched/offload.h"
+#include "sched/own.h"
 #include "sched/park.h"
 #include "sched/timer.h"
 
@@ -88,7 +89,7 @@ runtime_main_done(int result)
 bool
 runtime_nothing_armed(void)
 {
-    if (a_load_seq(&rt.fd_waiters) || !service_idle() || !offload_idle())
+    if (a_load_seq(&rt.fd_waiters) || !service_idle() || !offload_idle() || own_runs())
         return false;
     for (unsigned i = 0, n = crew_size(); i < n; i++)
         if (timers_first(&rt.workers[i]->timers) != INT64_MAX)
@@ -190,7 +191,7 @@ configure(const weft_config *given, weft_config *c)
 static uint64_t
 live_tasks(void)
 {
-    uint64_t n = 0;
+    uint64_t n = -a_load_acq(&rt.foreign_ended); /* [runtime.count] */
     for (unsigned i = 0; i < crew_size(); i++)
         n -= a_load_acq(&rt.workers[i]->ended); /* [runtime.count] ends first: never too few alive */
     for (unsigned i = 0; i < crew_size(); i++)
@@ -426,7 +427,7 @@ finish(weft_time grace, int cause, enum weft_leaks leaks)
         rt.report("the run has ended and these tasks have not");
     monitor_stop();
     int64_t stop = until == INT64_MAX ? until : os_clock_now() + WEFT_SECOND / 10;
-    unsigned stuck = crew_stop(stop) + offload_stop(stop);
+    unsigned stuck = crew_stop(stop) + offload_stop(stop) + own_stop(stop);
     if (stuck)
         fprintf(stderr, "weft: a thread is still inside foreign code at the end of the run; it is left behind\n");
     else if (alive || live_tasks() > 0) /* a deadline may have started a hook since */
@@ -473,6 +474,7 @@ start(const weft_config *c, weft_fn fn, void *arg)
         atfork_installed = true;
     reset();
     rt.max_tasks = c->max_tasks;
+    rt.sticky = c->sticky;
     rt.stack_class = (unsigned)stack_class_of(c->stack_size);
     rt.membarrier = os_membarrier_init();
     rt.wants_quiet = QUIET_UNARMED;
@@ -490,6 +492,7 @@ start(const weft_config *c, weft_fn fn, void *arg)
         rt.foreign_spawned = 1;
         rt.main_task = t;
         offload_init(c->max_offloads);
+        own_init();
         err = crew_start(c->workers, c->max_threads);
         if (!err)
             err = monitor_start();

@@ -38,6 +38,7 @@ struct runtime {
     bool membarrier;     /* constant in a run: os_membarrier() works */
     unsigned stack_class;
     size_t max_tasks;
+    bool sticky;         /* constant in a run: tasks are tied to their worker unless told otherwise */
     unsigned target;     /* constant in a run: how many workers should run tasks; these are in crew.c: */
     int32_t active;      /* atomic: how many do */
     unsigned n;          /* atomic: how many exist, grows */
@@ -52,6 +53,7 @@ struct runtime {
     uint32_t main_done; /* atomic */
     int main_result;
     uint64_t foreign_spawned; /* atomic */
+    uint64_t foreign_ended;   /* atomic */
     uint64_t foreign_id;      /* atomic */
     struct carried *root; /* the context that the first task carries; constant in a run */
     uint32_t fd_waiters;  /* atomic: tasks that wait for descriptors */
