@@ -33,6 +33,7 @@
 #include <string.h>
 
 #define EXIT_LOOKS 100000000 /* ns */
+#define STARVED 20000000     /* ns; so little CPU time is no sign of foreign code */
 
 ptrdiff_t worker_tls_offset;
 static __thread struct thread_self tls_self __attribute__((tls_model("initial-exec")));
@@ -165,15 +166,25 @@ wake_all(void)
         recall(rt.workers[i]);
 }
 
-/** Wait for a worker to leave. For one that runs a task, until the time given; one that does not is on its way, however busy the machine
- *  is, and cannot get another. */
+/** It is in a task that could go on, if only the machine let it. */
+static bool
+is_starved(struct worker *w, int64_t cpu_before)
+{
+    int64_t cpu = os_thread_cpu(w->thread);
+    return cpu >= 0 && cpu - cpu_before < STARVED && os_thread_state(a_load_rlx(&w->tid)) == 'R'; /* written long ago */
+}
+
+/** Wait for a worker to leave. For one that runs a task, until the time given, or longer if it did not get to run; one that does not is on
+ *  its way, however busy the machine is, and cannot get another. Nor does one run a task any more when none is alive: it has counted the
+ *  end of its last and is still leaving that. */
 static void
 wait_exit(struct worker *w, int64_t until)
 {
+    int64_t cpu = os_thread_cpu(w->thread);
     while (!a_load_acq(&w->exited)) { /* [crew.exited] */
         if (os_futex_wait(&w->exited, 0, until) != -ETIMEDOUT)
             wake_all(); /* one that was on its way to sleep */
-        else if (a_load_rlx(&w->current)) /* a guess is enough: see ATTEND_ORPHAN */
+        else if (a_load_rlx(&w->current) && runtime_live_tasks() > 0 && !is_starved(w, cpu)) /* a guess is enough: see ATTEND_ORPHAN */
             return;
         else
             until = os_clock_now() + EXIT_LOOKS;
@@ -192,7 +203,7 @@ crew_stop(int64_t until)
             continue;
         wait_exit(w, until);
         if (a_load_acq(&w->exited)) { /* [crew.exited] */
-            os_thread_join(w->thread);
+            os_thread_join(w->thread, true);
         } else {
             a_or_seq(&w->attention, ATTEND_ORPHAN); /* [crew.attention] the next run is not its own */
             os_thread_detach(w->thread);

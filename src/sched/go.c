@@ -129,15 +129,18 @@ launch_thread(struct task *t, struct carried *c, size_t stack)
     t->id = next_id(worker_self());
     a_add_acq_rel(&rt.foreign_spawned, 1); /* [runtime.count] */
     san_release(t);
-    int err = own_start(t, stack);
-    if (err) {
-        carry_leave(&t->parker);
-        t->parker.kind = PARKS_TASK;
-        a_add_acq_rel(&rt.foreign_ended, 1); /* [runtime.count] */
-        return stillborn(t, err);
+    int err = own_start(t, own_stack_size(stack));
+    if (!err) {
+        leave();
+        return 0;
     }
-    leave();
-    return 0;
+    carry_leave(&t->parker);
+    t->parker.kind = PARKS_TASK;
+    if (t->stack)
+        stack_put(NULL, t->stack_class, t->stack); /* its argument was copied there */
+    a_add_acq_rel(&rt.foreign_ended, 1); /* [runtime.count] */
+    runtime_event(); /* who looked meanwhile has taken it for alive */
+    return stillborn(t, err);
 }
 
 /** Let it carry c; count it, number it, queue it. */
@@ -239,6 +242,30 @@ room_for_copy(struct task *t, size_t size)
     return room;
 }
 
+/** The class of the stack; for a task that is a thread, of the one that only a large copy of its argument lies on. 0 or -EINVAL. */
+static int
+class_for(const weft_attr *attr, unsigned *class)
+{
+    *class = rt.stack_class;
+    if (!attr || (!attr->thread && !attr->stack_size))
+        return 0;
+    int c = attr->thread ? STACK_CLASSES - 1 : stack_class_of(attr->stack_size);
+    if (c < 0)
+        return -EINVAL;
+    *class = (unsigned)c;
+    return 0;
+}
+
+/** How much of an argument may be copied: a quarter of the stack. */
+static size_t
+copy_max(const weft_attr *attr, unsigned class)
+{
+    size_t size = stack_class_size(class);
+    if (attr && attr->thread && own_stack_size(attr->stack_size) < size)
+        size = own_stack_size(attr->stack_size);
+    return size / 4;
+}
+
 static void
 copy_parts(char *to, const struct spawn *s)
 {
@@ -267,18 +294,14 @@ int
 task_spawn(const struct spawn *s, weft_fn fn, void *arg)
 {
     const weft_attr *attr = s->attr;
-    unsigned class = rt.stack_class;
-    if (attr && attr->stack_size && !attr->thread) {
-        int c = stack_class_of(attr->stack_size);
-        if (c < 0)
-            return -EINVAL;
-        class = (unsigned)c;
-    }
+    unsigned class;
     struct task *t;
-    int err = birth(&t);
+    int err = class_for(attr, &class);
+    if (!err)
+        err = birth(&t);
     if (err)
         return err;
-    if (copy_size(s) > stack_class_size(class) / 4)
+    if (copy_size(s) > copy_max(attr, class))
         return stillborn(t, -E2BIG);
     task_init(t, fn, arg, attr ? attr->name : NULL, class, s->site);
     if (s->copies) {

@@ -299,7 +299,7 @@ void
 idle_enlist(struct worker *w)
 {
     w->searching = true; /* before it runs */
-    a_add_seq(&idle.state, ENGAGED + AWAKE + SEARCHING + EPOCH);
+    woken(a_add_seq(&idle.state, ENGAGED + AWAKE + SEARCHING + EPOCH));
 }
 
 void
@@ -328,7 +328,7 @@ void
 idle_poke(void)
 {
     uint64_t s = a_load_seq(&idle.state);
-    if (awake(s) < engaged(s))
+    if (awake(s) < engaged(s) || s & NAP)
         wake_one(s);
 }
 

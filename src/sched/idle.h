@@ -27,7 +27,7 @@ void idle_enlist(struct worker *w);
 void idle_leave(struct worker *w, bool searching);
 /** If w sleeps, wake it: something is in its inbox. False: it does not sleep. */
 bool idle_wake_worker(struct worker *w);
-/** Wake one sleeper, if there is one and nobody searches: so that it sleeps in epoll. */
+/** Wake one sleeper, if there is one and nobody searches: so that it sleeps in epoll. All awake, perhaps stuck: the monitor looks. */
 void idle_poke(void);
 
 /** The monitor is about to sleep: whoever queues a task and finds nobody to wake will wake it; with `deep` also any worker

@@ -353,7 +353,7 @@ monitor_stop(void)
         return;
     a_store_rel(&monitor.stop, 1); /* [monitor.stop] */
     monitor_wake();
-    os_thread_join(monitor.thread);
+    os_thread_join(monitor.thread, true);
     monitor.started = false;
     a_add_seq(&rt.threads, -1);
 }

@@ -3,9 +3,11 @@
  * Idea        Such a task is a plain thread whose waits go by the parker in its task block instead of one in its TLS: so it has a name, a
  *             context and a place in the reports, and the end of the run finds its waits. It never meets a worker.
  * Counts      own.running: how many could go on by themselves. Who waits without a deadline takes itself out, its waker puts it back in before
- *             it wakes it: else two that wake each other could seem to wait both.
- * Locks       own.lock guards the lists. A thread that does not come to the end of its run knows by the run's number that the counts
- *             are not its own any more. */
+ *             it wakes it: else two that wake each other could seem to wait both. own.wakes grows with each that is put back: two looks that
+ *             both find nobody running and the same number have found nobody running in between.
+ * The end     A thread cannot be discarded as a parked task can: one that has not ended when the grace is over is left behind, whatever it
+ *             does. It knows by the run's number that the counts are not its own any more.
+ * Locks       own.lock guards the lists and the counts. */
 #include "sched/own.h"
 
 #include "base/spinlock.h"
@@ -17,7 +19,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { STACK = 8 << 20 };
+enum { STACK = 8 << 20, STACK_MIN = 64 << 10 };
 
 struct own_thread {
     struct own_thread *next; /* of those that have ended */
@@ -28,11 +30,12 @@ struct own_thread {
 
 static struct {
     uint32_t lock;
+    /* lock: */
     struct own_thread *ended; /* to be joined */
-    uint32_t run;             /* the one that goes on */
-    uint32_t alive;           /* atomic, written under the lock, a futex word */
-    uint32_t ending;          /* lock: of these, whose function has returned */
-    uint32_t running;         /* atomic */
+    uint32_t run;             /* the one that goes on, 0: none */
+    uint32_t alive;           /* atomic, a futex word */
+    uint32_t ending;          /* of these, whose function has returned */
+    uint32_t running, wakes;
 } own;
 
 void
@@ -42,23 +45,41 @@ own_init(void)
     own.alive = own.running = own.ending = 0;
 }
 
-void
-own_waits(void)
+/** One more could go on by itself, or one less. Of the run that goes on: the others are in no count. */
+static void
+count_running(uint32_t run, int step)
 {
-    if (a_add_seq(&own.running, -1) == 1 && runtime_wants_quiet())
-        runtime_event(); /* perhaps the last that could have gone on */
+    spin_lock(&own.lock);
+    bool counts = run == own.run;
+    if (counts)
+        own.running += (uint32_t)step;
+    own.wakes += step > 0;
+    bool last = counts && step < 0 && own.running == 0;
+    spin_unlock(&own.lock);
+    if (last && runtime_wants_quiet())
+        runtime_event(); /* perhaps nobody is left that could wake a task */
 }
 
 void
-own_woken(void)
+own_waits(struct task *t)
 {
-    a_add_seq(&own.running, 1);
+    count_running(t->own->run, -1);
+}
+
+void
+own_woken(struct task *t)
+{
+    count_running(t->own->run, 1);
 }
 
 bool
-own_runs(void)
+own_all_wait(uint32_t *wakes)
 {
-    return a_load_seq(&own.running) != 0;
+    spin_lock(&own.lock);
+    bool none = own.running == 0;
+    *wakes = own.wakes;
+    spin_unlock(&own.lock);
+    return none;
 }
 
 unsigned
@@ -99,13 +120,14 @@ thread_main(void *arg)
     spin_unlock(&own.lock);
     if (left_behind) {
         os_thread_detach(self->id);
+        free(self);
         return NULL;
     }
     end_task(t, result);
     task_free(NULL, t);
     a_add_acq_rel(&rt.foreign_ended, 1); /* [runtime.count] */
     a_add_seq(&rt.threads, -1);
-    own_waits();
+    count_running(self->run, -1);
     spin_lock(&own.lock);
     self->next = own.ended;
     own.ended = self;
@@ -116,50 +138,69 @@ thread_main(void *arg)
     return NULL;
 }
 
-/** Join those that have ended. */
+/** Join those that have ended; with `wait` also those that still run what their thread does last, destructors of its own variables. */
 static void
-join_ended(void)
+join_ended(bool wait)
 {
     spin_lock(&own.lock);
-    struct own_thread *list = own.ended;
+    struct own_thread *list = own.ended, *later = NULL, **end = &later;
     own.ended = NULL;
     spin_unlock(&own.lock);
     while (list) {
         struct own_thread *o = list;
         list = o->next;
-        os_thread_join(o->id);
-        free(o);
+        if (os_thread_join(o->id, wait)) {
+            free(o);
+            continue;
+        }
+        *end = o;
+        end = &o->next;
     }
+    if (!later)
+        return;
+    spin_lock(&own.lock);
+    *end = own.ended;
+    own.ended = later;
+    spin_unlock(&own.lock);
 }
 
 static void
-count(int step)
+count_alive(struct own_thread *o, int step)
 {
     spin_lock(&own.lock);
     a_store_rel(&own.alive, own.alive + (uint32_t)step); /* [own.alive] */
     spin_unlock(&own.lock);
-    a_add_seq(&own.running, (uint32_t)step);
+    count_running(o->run, step);
     a_add_seq(&rt.threads, (uint32_t)step);
 }
 
 int
 own_start(struct task *t, size_t stack)
 {
-    join_ended();
+    join_ended(false);
     san_ignore_begin();
     struct own_thread *o = malloc(sizeof *o);
     int err = o ? 0 : -ENOMEM;
     if (o) {
-        *o = (struct own_thread){.task = t, .run = own.run};
-        count(1);
-        err = os_thread_start_sized(&o->id, stack ? stack : STACK, thread_main, o);
+        *o = (struct own_thread){.task = t, .run = rt.run};
+        t->own = o;
+        count_alive(o, 1);
+        err = os_thread_start_sized(&o->id, stack, thread_main, o);
         if (err) {
-            count(-1);
+            count_alive(o, -1);
             free(o);
         }
     }
     san_ignore_end();
     return err;
+}
+
+size_t
+own_stack_size(size_t wanted)
+{
+    if (!wanted)
+        return STACK;
+    return wanted < STACK_MIN ? STACK_MIN : wanted;
 }
 
 unsigned
@@ -177,6 +218,6 @@ own_stop(int64_t until)
     unsigned left = own.alive;
     own.run = 0; /* who ends from now on is of no run */
     spin_unlock(&own.lock);
-    join_ended();
+    join_ended(true);
     return left;
 }

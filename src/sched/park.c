@@ -218,7 +218,7 @@ park_thread(struct waiter *n, weft_time deadline)
     struct parker *p = n->parker;
     int64_t until = deadline == WEFT_NEVER ? INT64_MAX : deadline - WEFT_CLOCK_BASE;
     if (p->kind == PARKS_OWN && deadline == WEFT_NEVER)
-        own_waits();
+        own_waits(task_of(p));
     while (!a_load_acq(&p->signal)) { /* [park.signal] */
         if (os_futex_wait(&p->signal, 0, until) != -ETIMEDOUT)
             continue;
@@ -228,7 +228,7 @@ park_thread(struct waiter *n, weft_time deadline)
         until = INT64_MAX; /* a waker has won and is about to signal */
     }
     if (p->kind == PARKS_OWN && deadline != WEFT_NEVER)
-        own_waits(); /* the waker has counted us as running, and we were counted so all along */
+        own_waits(task_of(p)); /* the waker has counted us as running, and we were counted so all along */
 }
 
 static void
@@ -310,7 +310,7 @@ wake_special(struct parker *p)
         return;
     }
     if (p->kind == PARKS_OWN)
-        own_woken();
+        own_woken(task_of(p));
     a_store_rel(&p->signal, 1); /* [park.signal] */
     os_futex_wake(&p->signal, 1);
 }

@@ -69,6 +69,13 @@ int runtime_check(void);
 void runtime_main_done(int result);
 /** Tell the supervisor to look. */
 void runtime_event(void);
+/** How many tasks have not ended. */
+uint64_t runtime_live_tasks(void);
+/** Before a run, simulated or not: all that is a run's own is as new. */
+void runtime_reset(void);
+void runtime_free_root(void);
+/** Whoever waits for the end of a task that will not come is told. After all waits were discarded: only threads are left. */
+void runtime_end_handle(struct task *t);
 /** Nothing is armed that could make a task ready from within: no timer, no descriptor. */
 bool runtime_nothing_armed(void);
 /** All workers sleep: does the supervisor want to know? */

@@ -17,6 +17,7 @@
 enum { TASK_COPY = 48, TASK_NAME = 32 };
 
 struct worker;
+struct own_thread;
 
 enum task_life {
     TASK_FREE = 0,
@@ -95,7 +96,10 @@ struct task {
     uint8_t life;        /* atomic: enum task_life */
     bool spawned_is_text;
     bool tied;           /* only the worker that ran it first may run it */
-    void *cxa[2];        /* C++ exceptions: the two words of __cxa_eh_globals */
+    union {
+        void *cxa[2];           /* C++ exceptions: the two words of __cxa_eh_globals */
+        struct own_thread *own; /* of a task that is a thread: own.c */
+    };
     /* line 1: wait */
     struct parker parker;
     /* line 2: deadline, identity */

@@ -94,6 +94,8 @@ sched_ready_tied(struct task *t)
         rt.sim->ready(t);
         return;
     }
+    if (t->parker.home >= crew_size())
+        return; /* a plain thread comes with a task of a run that has ended */
     struct worker *home = rt.workers[t->parker.home];
     struct task *head = a_load_rlx(&home->inbox); /* the CAS decides */
     do
