@@ -24,7 +24,7 @@ __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
 {
     if (__atomic_load_n(&armed, __ATOMIC_ACQUIRE) && weft_task_id() && __atomic_exchange_n(&armed, 0, __ATOMIC_ACQ_REL)) {
         usleep(HELD_UP);
-        held_up++;
+        __atomic_add_fetch(&held_up, 1, __ATOMIC_ACQ_REL);
     }
     return __real_clock_gettime(clock, ts);
 }
@@ -64,13 +64,13 @@ static void
 a_worker_held_up_after_its_last_task_is_waited_for(void **state)
 {
     (void)state;
-    held_up = 0;
-    for (int yields = 0; yields < 61 && held_up < 3; yields++) { /* at some of these turns the worker looks around, and asks for the time */
+    __atomic_store_n(&held_up, 0, __ATOMIC_RELEASE);
+    for (int yields = 0; yields < 61 && __atomic_load_n(&held_up, __ATOMIC_ACQUIRE) < 3; yields++) { /* at some of these turns the worker looks around, and asks for the time */
         const char *text = said(&(weft_config){.workers = 1}, yields_and_ends, &yields);
-        armed = 0;
+        __atomic_store_n(&armed, 0, __ATOMIC_RELEASE);
         assert_string_equal(text, "");
     }
-    assert_true(held_up > 0);
+    assert_true(__atomic_load_n(&held_up, __ATOMIC_ACQUIRE) > 0);
 }
 
 /* ---- a task that gets no CPU time ---- */
