@@ -24,6 +24,7 @@
 #include "sched/carry.h"
 #include "os/futex.h"
 #include "sched/hooks.h"
+#include "sched/own.h"
 #include "sched/runtime.h"
 #include "sched/timer.h"
 #include "sched/trace.h"
@@ -32,7 +33,7 @@
 
 enum state { IDLE, WAITING, SOLO, HOLD, WOKEN, TIMEDOUT, CANCELLED, DISCARDED };
 
-static __thread struct parker thread_parker = {.is_thread = 1};
+static __thread struct parker thread_parker = {.kind = PARKS_THREAD};
 
 static uint64_t
 token(uint64_t epoch, enum state state)
@@ -61,7 +62,7 @@ task_of(struct parker *p)
 static struct task *
 task_or_none(struct parker *p)
 {
-    return p->is_thread ? NULL : task_of(p);
+    return p->kind == PARKS_THREAD ? NULL : task_of(p);
 }
 
 int
@@ -73,8 +74,8 @@ wait_check_deadline(weft_time deadline)
 struct parker *
 parker_self(void)
 {
-    struct worker *w = worker_self();
-    return w ? &w->current->parker : &thread_parker;
+    struct task *t = task_self();
+    return t ? &t->parker : &thread_parker;
 }
 
 int
@@ -126,7 +127,7 @@ static int
 check_ended(struct waiter *first)
 {
     struct parker *p = first->parker;
-    if (rt.membarrier && !p->is_thread) /* a thread may wait while a run begins and membarrier changes */
+    if (rt.membarrier && !parks_thread(p)) /* a thread may wait while a run begins and membarrier changes */
         a_fence_compiler(); /* [park.cancel] */
     else
         a_fence_seq(); /* [park.cancel] */
@@ -180,7 +181,7 @@ int
 wait_begin_later(struct waiter *n, uint32_t *lock, enum wait_why why, const void *object, weft_time deadline)
 {
     struct worker *w = worker_self();
-    struct parker *p = w ? &w->current->parker : &thread_parker;
+    struct parker *p = w ? &w->current->parker : parker_self();
     int err = w ? begin_task(w, deadline) : begin_thread(p);
     if (err)
         return err;
@@ -198,7 +199,7 @@ wait_begin_many(struct waiter *entries, size_t n, enum wait_why why, weft_time d
         return err ? err : -ETIMEDOUT;
     }
     struct worker *w = worker_self();
-    struct parker *p = w ? &w->current->parker : &thread_parker;
+    struct parker *p = w ? &w->current->parker : parker_self();
     int err = w ? begin_task(w, deadline) : begin_thread(p);
     if (err)
         return err;
@@ -214,7 +215,7 @@ void
 wait_begin_hold(struct waiter *n, uint32_t *lock, enum wait_why why, const void *object)
 {
     struct parker *p = parker_self();
-    if (p->is_thread)
+    if (parks_thread(p))
         a_store_rlx(&p->signal, 0);
     fill_entry(n, p, next_token(p, HOLD));
     n->lock = lock;
@@ -222,12 +223,14 @@ wait_begin_hold(struct waiter *n, uint32_t *lock, enum wait_why why, const void 
     trace(TRACE_WAIT, task_or_none(p), object, why);
 }
 
-/** A plain thread's wait: sleep until ready, or claim the wait ourselves at the deadline. */
+/** A thread's wait: sleep until ready, or claim the wait ourselves at the deadline. */
 static COLD void
 park_thread(struct waiter *n, weft_time deadline)
 {
     struct parker *p = n->parker;
     int64_t until = deadline == WEFT_NEVER ? INT64_MAX : deadline - WEFT_CLOCK_BASE;
+    if (p->kind == PARKS_OWN && deadline == WEFT_NEVER)
+        own_waits(task_of(p));
     while (!a_load_acq(&p->signal)) { /* [park.signal] */
         if (os_futex_wait(&p->signal, 0, until) != -ETIMEDOUT)
             continue;
@@ -236,6 +239,8 @@ park_thread(struct waiter *n, weft_time deadline)
             return;
         until = INT64_MAX; /* a waker has won and is about to signal */
     }
+    if (p->kind == PARKS_OWN && deadline != WEFT_NEVER)
+        own_waits(task_of(p)); /* the waker has counted us as running, and we were counted so all along */
 }
 
 static void
@@ -258,9 +263,9 @@ int
 wait_park(struct waiter *n, weft_time deadline)
 {
     struct parker *p = n->parker;
-    if (p->is_thread) {
+    if (parks_thread(p)) {
         park_thread(n, deadline);
-        trace(TRACE_RUN, NULL, NULL, 0);
+        trace(TRACE_RUN, task_or_none(p), NULL, 0);
     } else {
         park_task(n, deadline);
     }
@@ -313,8 +318,14 @@ wait_claim(struct waiter *n)
 }
 
 static COLD void
-wake_thread(struct parker *p)
+wake_special(struct parker *p)
 {
+    if (p->kind == PARKS_TIED) {
+        sched_ready_tied(task_of(p));
+        return;
+    }
+    if (p->kind == PARKS_OWN)
+        own_woken(task_of(p));
     a_store_rel(&p->signal, 1); /* [park.signal] */
     os_futex_wake(&p->signal, 1);
 }
@@ -324,8 +335,8 @@ wait_ready(struct parker *p)
 {
     san_release(p);
     trace(TRACE_WAKE, NULL, task_or_none(p), 0);
-    if (p->is_thread)
-        wake_thread(p);
+    if (__builtin_expect(p->kind, PARKS_TASK))
+        wake_special(p);
     else
         sched_ready(task_of(p));
 }
@@ -333,7 +344,7 @@ wait_ready(struct parker *p)
 void
 wait_ready_later(struct parker *p)
 {
-    if (p->is_thread) {
+    if (p->kind != PARKS_TASK) {
         wait_ready(p);
         return;
     }

@@ -41,6 +41,7 @@ struct runtime {
     bool membarrier;     /* constant in a run: os_membarrier() works */
     unsigned stack_class;
     size_t max_tasks;
+    bool sticky;         /* constant in a run: tasks are tied to their worker unless told otherwise */
     unsigned target;     /* constant in a run: how many workers should run tasks; these are in crew.c: */
     int32_t active;      /* atomic: how many do */
     unsigned n;          /* atomic: how many exist, grows */
@@ -55,6 +56,7 @@ struct runtime {
     uint32_t main_done; /* atomic */
     int main_result;
     uint64_t foreign_spawned; /* atomic */
+    uint64_t foreign_ended;   /* atomic */
     uint64_t foreign_id;      /* atomic */
     struct carried *root; /* the context that the first task carries; constant in a run */
     uint32_t fd_waiters;  /* atomic: tasks that wait for descriptors */
@@ -70,6 +72,13 @@ int runtime_check(void);
 void runtime_main_done(int result);
 /** Tell the supervisor to look. */
 void runtime_event(void);
+/** How many tasks have not ended. */
+uint64_t runtime_live_tasks(void);
+/** Before a run, simulated or not: all that is a run's own is as new. */
+void runtime_reset(void);
+void runtime_free_root(void);
+/** Whoever waits for the end of a task that will not come is told. After all waits were discarded: only threads are left. */
+void runtime_end_handle(struct task *t);
 /** Nothing is armed that could make a task ready from within: no timer, no descriptor. */
 bool runtime_nothing_armed(void);
 /** All workers sleep: does the supervisor want to know? */
