@@ -35,6 +35,10 @@ mutation(select_takes_a_turn_for_a_value select chan/select.c
 mutation(ctx_end_ends_no_wait ctx ctx/ctx.c
   "        carry_end(&c->carried);"
   "        ;")
+mutation(ctx_done_comes_open ctx ctx/ctx.c
+  "            ctx->done.closed |= CHAN_CLOSED;"
+  "            (void)ctx;"
+  life.)
 mutation(sem_leaver_serves_nobody sync sync/sem.c
   "        unlink_waiter(s, me);\n    serve(s, &served);"
   "        unlink_waiter(s, me);"
