@@ -1,7 +1,13 @@
 // headers.cc: everything in the public headers that is a macro or inline, used from C++. Only compiled.
 #include <weft.h>
 
+struct point {
+    double x, y;
+};
+
 WEFT_CHAN_OF(longs, long);
+WEFT_BROADCAST_OF(news, point);
+WEFT_WATCH_OF(place, point);
 
 static int
 task(void *)
@@ -35,6 +41,15 @@ all(void *arg)
         err |= weft_wg_wait(&g);
     weft_case cases[] = {WEFT_RECV(longs_raw(c), &v), WEFT_SEND(longs_raw(d), &v), WEFT_DONE(ctx), WEFT_AFTER(weft_in(WEFT_SECOND))};
     err |= weft_select(cases, 4);
+    news *b = news_new(4);
+    news_receiver *r = news_join(b);
+    point p = {1, 2};
+    place *w = place_new_from(p);
+    uint64_t seen = 0;
+    err |= news_send(b, p) | static_cast<int>(news_recv(r, &p)) | place_wait(w, &p, &seen);
+    news_leave(r);
+    news_free(b);
+    place_free(w);
     weft_task_free(t);
     weft_group_free(group);
     longs_free(c);
