@@ -78,3 +78,13 @@ mutation(cond_signals_before_it_waits sync sync/cond.c
 mutation(group_error_cancels_nobody group ctx/group.c
   "        weft_ctx_cancel(g->ctx, err);"
   "        ;")
+mutation(marks_told_by_two marks chan/marks.c
+  "    if (m->telling)\n        return false;"
+  "")
+mutation(marks_forgets_the_others marks chan/marks.c
+  "    while ((number = next_to_tell(c, m))) {"
+  "    if ((number = next_to_tell(c, m))) {")
+mutation(marks_looks_too_late marks chan/chan.c
+  "    bool crossed = marked && chan_marks_crossed(c);\n    spin_unlock(&c->lock);\n    if (out)"
+  "    spin_unlock(&c->lock);\n    spin_lock(&c->lock);\n    bool crossed = marked && chan_marks_crossed(c);\n    spin_unlock(&c->lock);\n    if (out)"
+  .300)
