@@ -12,6 +12,7 @@
 #include <weft/debug.h>
 #include <weft/errno.h>
 #include <weft/event.h>
+#include <weft/gen.h>
 #include <weft/group.h>
 #include <weft/io.h>
 #include <weft/mutex.h>
