@@ -40,7 +40,7 @@ waits(void *arg)
         w->err = w->deadline ? weft_rate_wait_until(w->r, w->n, w->deadline) : weft_rate_wait(w->r, w->n);
     w->at = weft_now();
     if (!w->err)
-        w->place = ++served;
+        w->place = __atomic_add_fetch(&served, 1, __ATOMIC_RELAXED);
     return 0;
 }
 
