@@ -19,6 +19,8 @@
 #include <weft/once.h>
 #include <weft/pool.h>
 #include <weft/process.h>
+#include <weft/rate.h>
+#include <weft/retry.h>
 #include <weft/rwmutex.h>
 #include <weft/select.h>
 #include <weft/sem.h>
