@@ -172,6 +172,53 @@ handles(void *arg)
 }
 
 static int
+passes_one(void *arg)
+{
+    weft_chan *c = arg;
+    int err = weft_chan_send_until(c, &(int){1}, weft_in(10 * WEFT_SECOND));
+    CHECK(known(err));
+    return err;
+}
+
+/** Sticky tasks, and tasks that are threads: with arguments that lie on a stack of ours, with handles, with deadlines. */
+static int
+tied(void *arg)
+{
+    (void)arg;
+    const weft_attr thread = {.thread = true, .stack_size = 256 << 10}, sticky = {.sticky = true};
+    weft_wg g = WEFT_WG_INIT;
+    char bytes[5000] = {0};
+    int expected = 0, v;
+    *(weft_wg **)(void *)bytes = &g;
+    weft_chan *c = weft_chan_new(sizeof(int), 1);
+    if (!c)
+        return -ENOMEM;
+    for (int i = 0; i < 8; i++) {
+        const weft_attr *attr = i % 2 ? &thread : &sticky;
+        weft_wg_add(&g, 1);
+        int err = weft_go_copy_with(attr, large_leaf, bytes, i < 4 ? sizeof bytes : sizeof(void *));
+        CHECK(known(err));
+        if (err)
+            weft_wg_done(&g);
+        weft_task *t = weft_task_new(attr, passes_one, c);
+        if (t) {
+            int result = -1;
+            while (weft_chan_try_recv(c, &v) != 0 && weft_task_wait_until(t, &result, 0) != 0)
+                weft_yield();
+            CHECK_INT(weft_task_wait(t, &result), ==, 0);
+            CHECK(known(result));
+            while (weft_chan_try_recv(c, &v) == 0)
+                ;
+            expected++;
+            weft_task_free(t);
+        }
+    }
+    CHECK(expected >= 7); /* one call fails at most */
+    weft_chan_free(c);
+    return weft_wg_wait(&g);
+}
+
+static int
 groups(void *arg)
 {
     (void)arg;
@@ -296,6 +343,7 @@ static void broadcast_paths(void **state) { (void)state; all_failures(broadcasts
 static void descriptor_paths(void **state) { (void)state; all_failures(descriptors); }
 static void pool_paths(void **state) { (void)state; all_failures(pools); }
 static void handle_paths(void **state) { (void)state; all_failures(handles); }
+static void tied_paths(void **state) { (void)state; all_failures(tied); }
 static void group_paths(void **state) { (void)state; all_failures(groups); }
 static void timer_paths(void **state) { (void)state; all_failures(timers); }
 
@@ -303,6 +351,6 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(start_paths), cmocka_unit_test(spawn_paths), cmocka_unit_test(channel_paths), cmocka_unit_test(broadcast_paths), cmocka_unit_test(descriptor_paths),
-        cmocka_unit_test(pool_paths), cmocka_unit_test(handle_paths), cmocka_unit_test(group_paths), cmocka_unit_test(timer_paths), cmocka_unit_test(simulator_paths)};
+        cmocka_unit_test(pool_paths), cmocka_unit_test(handle_paths), cmocka_unit_test(tied_paths), cmocka_unit_test(group_paths), cmocka_unit_test(timer_paths), cmocka_unit_test(simulator_paths)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
