@@ -16,6 +16,7 @@
 #include "os/futex.h"
 #include "os/signal.h"
 #include "os/thread.h"
+#include "os/where.h"
 #include "sched/carry.h"
 #include "sched/crew.h"
 #include "sched/hooks.h"
@@ -155,12 +156,33 @@ env_deadlock(void)
     return WEFT_DEADLOCK_END;
 }
 
+/** A duration from the environment: a number of ms, or with us, ms, s; 0 when unset or bad. */
+static weft_time
+env_duration(const char *name)
+{
+    static const struct {
+        const char *name;
+        weft_time ns;
+    } units[] = {{"", WEFT_MS}, {"us", WEFT_US}, {"ms", WEFT_MS}, {"s", WEFT_SECOND}};
+    const char *value = getenv(name);
+    if (!value || !*value)
+        return 0;
+    char *end;
+    errno = 0;
+    unsigned long long n = strtoull(value, &end, 10);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (!errno && end != value && *value != '-' && strcmp(end, units[i].name) == 0 && n <= 1000000000)
+            return (weft_time)n * units[i].ns;
+    ignored(name, value, "a number of milliseconds is needed, or one with us, ms or s");
+    return 0;
+}
+
 static int
 configure(const weft_config *given, weft_config *c)
 {
     *c = given ? *given : (weft_config){0};
     if (c->workers > TARGET_MAX || c->max_threads > WORKERS_MAX || c->grace < 0 || (unsigned)c->deadlock > WEFT_DEADLOCK_OFF ||
-        (unsigned)c->leaks > WEFT_LEAKS_OFF ||
+        (unsigned)c->leaks > WEFT_LEAKS_OFF || c->warn_block < 0 || (c->warn_block >= WEFT_CLOCK_BASE && c->warn_block != WEFT_NEVER) ||
         (c->grace >= WEFT_CLOCK_BASE && c->grace != WEFT_NEVER))
         return -EINVAL;
     if (c->workers == 0)
@@ -183,6 +205,10 @@ configure(const weft_config *given, weft_config *c)
         c->grace = WEFT_SECOND;
     if (c->deadlock == 0)
         c->deadlock = env_deadlock();
+    if (c->warn_block == 0)
+        c->warn_block = env_duration("WEFT_WARN_BLOCK");
+    if (c->warn_block == WEFT_NEVER)
+        c->warn_block = 0;
     return 0;
 }
 
@@ -460,6 +486,7 @@ finish(weft_time grace, int cause, enum weft_leaks leaks)
     if (rt.fd_reset)
         rt.fd_reset();
     netpoll_fini();
+    os_where_stop();
     os_quit_remove();
     os_fault_remove();
     offload_fini();
@@ -487,12 +514,15 @@ start(const weft_config *c, weft_fn fn, void *arg)
     runtime_reset();
     rt.max_tasks = c->max_tasks;
     rt.sticky = c->sticky;
+    rt.warn_block = c->warn_block;
     rt.stack_class = (unsigned)stack_class_of(c->stack_size);
     rt.membarrier = os_membarrier_init();
     rt.wants_quiet = QUIET_UNARMED;
     stack_init();
     os_fault_install(report_fault);
     os_quit_install(on_quit);
+    if (rt.warn_block)
+        os_where_start();
     rt.root = rt.root_new();
     struct task *t = rt.root ? task_alloc(NULL) : NULL;
     int err = t ? 0 : -ENOMEM;
@@ -514,6 +544,7 @@ start(const weft_config *c, weft_fn fn, void *arg)
         crew_free(false);
         task_slab_fini();
         stack_fini();
+        os_where_stop();
         os_quit_remove();
         os_fault_remove();
         runtime_free_root();

@@ -84,6 +84,7 @@ offer_slot(struct worker *w)
     if (t) {
         push(w, t);
         idle_notify();
+        a_add_rlx(&rt.handoffs, 1); /* statistics */
     }
 }
 

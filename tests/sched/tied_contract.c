@@ -147,6 +147,65 @@ wakes_tasks_of_spares(void *arg)
 static void
 a_spare_comes_back_for_its_sticky_task(void **state) { (void)state; in_run(wakes_tasks_of_spares, NULL); }
 
+static uint32_t runs_now;
+
+static int
+waits_a_ms(void *arg)
+{
+    (void)arg;
+    return usleep(1000);
+}
+
+static int
+says_where(void *arg)
+{
+    struct group *g = arg;
+    __atomic_store_n(&runs_now, 1, __ATOMIC_RELEASE);
+    while (weft_chan_recv(g->chan, NULL) == 0)
+        __atomic_store_n(&runs_now, 1, __ATOMIC_RELEASE);
+    return weft_wg_done(&g->wg);
+}
+
+/** Until the counter has grown: the task's worker is made a spare again and again, and the task woken. */
+static int
+counts_recalls(void *arg)
+{
+    struct group g = {.chan = weft_chan_new(0, 0), .wg = WEFT_WG_INIT};
+    weft_runtime_stats s;
+    (void)arg;
+    CHECK_INT(weft_wg_add(&g.wg, 1), ==, 0);
+    CHECK_INT(weft_go_with(&sticky, says_where, &g), ==, 0);
+    while (!__atomic_load_n(&runs_now, __ATOMIC_ACQUIRE))
+        usleep(100); /* a worker is added, and runs it */
+    do {
+        do {
+            weft_yield();
+            CHECK_INT(weft_runtime_stats_get(&s), ==, 0);
+        } while (s.spares == 0);
+        __atomic_store_n(&runs_now, 0, __ATOMIC_RELEASE);
+        CHECK_INT(weft_chan_send(g.chan, NULL), ==, 0);
+        while (!__atomic_load_n(&runs_now, __ATOMIC_ACQUIRE))
+            weft_yield();
+        CHECK_INT(weft_go(waits_a_ms, NULL), ==, 0); /* and another is added again */
+        usleep(1000);
+        CHECK_INT(weft_runtime_stats_get(&s), ==, 0);
+    } while (s.recalls == 0);
+    CHECK_INT(weft_chan_close(g.chan), ==, 0);
+    CHECK_INT(weft_wg_wait(&g.wg), ==, 0);
+    weft_chan_free(g.chan);
+    return 0;
+}
+
+static void
+a_recall_is_counted(void **state)
+{
+    (void)state;
+    check_failures = 0;
+    runs_now = 0;
+    assert_int_equal(weft_run_with(&(weft_config){.workers = 1}, counts_recalls, NULL), 0);
+    assert_int_equal(check_failures, 0);
+}
+
 static int
 sticky_waits_for_ever(void *arg)
 {
@@ -412,6 +471,7 @@ main(void)
         cmocka_unit_test(a_sticky_task_stays_on_its_thread),
         cmocka_unit_test(all_tasks_can_be_sticky),
         cmocka_unit_test(a_spare_comes_back_for_its_sticky_task),
+        cmocka_unit_test(a_recall_is_counted),
         cmocka_unit_test(deadlocks_are_found_with_sticky_tasks),
         cmocka_unit_test(a_task_can_be_a_thread),
         cmocka_unit_test(a_thread_gets_its_copy),
