@@ -57,6 +57,7 @@ blocked(struct worker *w, struct task *t, int64_t ns)
     bool seen = os_where(a_load_rlx(&w->tid), t->stack, &at); /* written long ago */
     if (a_load_rlx(&w->tick) != tick || a_load_rlx(&w->current) != t)
         seen = false; /* it came back while we looked */
+    san_ignore_begin(); /* the block is the task's: what is read of it was written before it ran */
     int fd = dup(STDERR_FILENO);
     FILE *out = fd < 0 ? NULL : fdopen(fd, "w"); /* so that a report is few writes */
     print(out ? out : stderr, t, ns, seen ? &at : NULL);
@@ -64,6 +65,7 @@ blocked(struct worker *w, struct task *t, int64_t ns)
         fclose(out);
     else if (fd >= 0)
         close(fd);
+    san_ignore_end();
 }
 
 __attribute__((constructor)) static void

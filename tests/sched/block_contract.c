@@ -294,8 +294,7 @@ counts(void *arg)
     weft_chan *c = weft_chan_new(0, 0);
     CHECK_INT(s.tasks, ==, 1);
     CHECK_INT(s.workers, ==, 1);
-    CHECK_INT(s.threads, ==, 1 + s.compensations);
-    while (s.handoffs == 0) {
+    while (s.handoffs == 0 || s.compensations == 0 || s.blocked == 0) {
         weft_task *t = weft_task_new(NULL, waits_for, c);
         CHECK_INT(stats().tasks, ==, 2);
         weft_yield();                              /* it waits, as a rule */
@@ -308,9 +307,7 @@ counts(void *arg)
         CHECK_INT(weft_task_wait(t, NULL), ==, 0);
         weft_task_free(t);
     }
-    CHECK_INT(s.blocked, >, 0);
-    CHECK_INT(s.compensations, >, 0);
-    CHECK_INT(s.threads, >, 1);
+    CHECK_INT(stats().threads, >, 1);
     weft_chan_free(c);
     return 0;
 }
