@@ -12,12 +12,15 @@
 #include <weft/debug.h>
 #include <weft/errno.h>
 #include <weft/event.h>
+#include <weft/gen.h>
 #include <weft/group.h>
 #include <weft/io.h>
 #include <weft/mutex.h>
 #include <weft/once.h>
 #include <weft/pool.h>
 #include <weft/process.h>
+#include <weft/rate.h>
+#include <weft/retry.h>
 #include <weft/rwmutex.h>
 #include <weft/select.h>
 #include <weft/sem.h>
@@ -25,6 +28,7 @@
 #include <weft/task.h>
 #include <weft/time.h>
 #include <weft/timer.h>
+#include <weft/trace.h>
 #include <weft/watch.h>
 #include <weft/wg.h>
 

@@ -216,6 +216,17 @@ crew_stop(int64_t until)
     return stuck;
 }
 
+static void
+free_spares(struct spares *s)
+{
+    while (s->first) {
+        void *block = s->first;
+        s->first = *(void **)block;
+        free(block);
+    }
+    s->n = 0;
+}
+
 void
 crew_free(bool keep)
 {
@@ -224,6 +235,7 @@ crew_free(bool keep)
         if (keep && w->started && !a_load_acq(&w->exited)) /* [crew.exited] */
             continue;                                      /* its thread still uses it: left alone */
         timers_fini(&w->timers);
+        free_spares(&w->contexts);
         old_blocks[i] = w;
     }
 }

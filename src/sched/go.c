@@ -6,6 +6,7 @@
 #include "sched/own.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
+#include "sched/trace.h"
 
 #include <errno.h>
 #include <string.h>
@@ -128,6 +129,7 @@ launch_thread(struct task *t, struct carried *c, size_t stack)
     t->id = next_id(worker_self());
     a_add_acq_rel(&rt.foreign_spawned, 1); /* [runtime.count] */
     san_release(t);
+    trace(TRACE_SPAWN, NULL, t, 0);
     int err = own_start(t, own_stack_size(stack));
     if (!err) {
         runtime_leave();
@@ -154,6 +156,7 @@ launch(struct task *t, struct carried *c)
     else
         a_add_acq_rel(&rt.foreign_spawned, 1); /* [runtime.count] */
     san_release(t);
+    trace(TRACE_SPAWN, NULL, t, 0);
     sched_start(t);
     runtime_leave();
 }

@@ -15,6 +15,7 @@
 #include "os/thread.h"
 #include "sched/carry.h"
 #include "sched/crew.h"
+#include "sched/trace.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -92,6 +93,8 @@ own_alive(void)
 static void
 end_task(struct task *t, int result)
 {
+    trace(TRACE_END, t, NULL, result);
+    trace(TRACE_RUN, NULL, NULL, 0);
     carry_leave(&t->parker);
     struct task_handle *handle = t->handle;
     t->handle = NULL;
@@ -110,6 +113,7 @@ thread_main(void *arg)
     struct task *t = self->task;
     crew_own_thread(t);
     a_store_rlx(&t->life, TASK_STARTED); /* only reports look */
+    trace(TRACE_RUN, t, NULL, 0);
     san_acquire(t);
     int result = t->fn(t->arg);
     san_release(&rt);

@@ -27,6 +27,7 @@
 #include "sched/own.h"
 #include "sched/runtime.h"
 #include "sched/timer.h"
+#include "sched/trace.h"
 
 #include <errno.h>
 
@@ -56,6 +57,12 @@ static struct task *
 task_of(struct parker *p)
 {
     return container_of(p, struct task, parker);
+}
+
+static struct task *
+task_or_none(struct parker *p)
+{
+    return p->kind == PARKS_THREAD ? NULL : task_of(p);
 }
 
 int
@@ -124,13 +131,17 @@ check_ended(struct waiter *first)
         a_fence_compiler(); /* [park.cancel] */
     else
         a_fence_seq(); /* [park.cancel] */
-    int err = a_load_rlx(&rt.special) & SPECIAL_ENDED && p->ctx ? a_load_acq(&p->ctx->err) : 0; /* [ctx.err] */
+    if (__builtin_expect(!a_load_rlx(&rt.special), 1))
+        return 0;
+    trace(TRACE_WAIT, task_or_none(p), p->object, p->why);
+    int err = p->ctx ? a_load_acq(&p->ctx->err) : 0; /* [ctx.err] */
     if (!err)
         return 0;
     uint64_t open = first->token;
-    if (a_cas_acq_rel(&p->token, &open, token(epoch_of(open), IDLE)))
-        return err;
-    return 0; /* the canceller was faster and makes us ready: wait for that as for any wake */
+    if (!a_cas_acq_rel(&p->token, &open, token(epoch_of(open), IDLE)))
+        return 0; /* the canceller was faster and makes us ready: wait for that as for any wake */
+    trace(TRACE_RUN, task_or_none(p), NULL, 0); /* it does not wait after all */
+    return err;
 }
 
 static COLD int
@@ -209,6 +220,7 @@ wait_begin_hold(struct waiter *n, uint32_t *lock, enum wait_why why, const void 
     fill_entry(n, p, next_token(p, HOLD));
     n->lock = lock;
     open_wait(n, p, why, object);
+    trace(TRACE_WAIT, task_or_none(p), object, why);
 }
 
 /** A thread's wait: sleep until ready, or claim the wait ourselves at the deadline. */
@@ -251,10 +263,12 @@ int
 wait_park(struct waiter *n, weft_time deadline)
 {
     struct parker *p = n->parker;
-    if (parks_thread(p))
+    if (parks_thread(p)) {
         park_thread(n, deadline);
-    else
+        trace(TRACE_RUN, task_or_none(p), NULL, 0);
+    } else {
         park_task(n, deadline);
+    }
     san_acquire(p);
     enum state state = state_of(a_load_acq(&p->token)); /* [park.claim] */
     a_store_rlx(&p->token, token(epoch_of(n->token), IDLE));
@@ -269,6 +283,7 @@ wait_abandon(struct waiter *n)
 {
     a_store_rlx(&n->parker->token, token(epoch_of(n->token), IDLE)); /* claimed: ours alone */
     n->parker->why = WAIT_NONE;
+    trace(TRACE_RUN, task_or_none(n->parker), NULL, 0); /* it does not wait after all */
 }
 
 bool
@@ -319,6 +334,7 @@ void
 wait_ready(struct parker *p)
 {
     san_release(p);
+    trace(TRACE_WAKE, NULL, task_or_none(p), 0);
     if (__builtin_expect(p->kind, PARKS_TASK))
         wake_special(p);
     else
@@ -333,6 +349,7 @@ wait_ready_later(struct parker *p)
         return;
     }
     san_release(p);
+    trace(TRACE_WAKE, NULL, task_of(p), 0);
     sched_ready_later(task_of(p));
 }
 

@@ -494,6 +494,8 @@ finish(weft_time grace, int cause, enum weft_leaks leaks)
         leave_root();
     else
         runtime_free_root();
+    if (rt.trace_run)
+        rt.trace_run(false);
 }
 
 void
@@ -518,6 +520,8 @@ start(const weft_config *c, weft_fn fn, void *arg)
     rt.stack_class = (unsigned)stack_class_of(c->stack_size);
     rt.membarrier = os_membarrier_init();
     rt.wants_quiet = QUIET_UNARMED;
+    if (rt.trace_run)
+        rt.trace_run(true);
     stack_init();
     os_fault_install(report_fault);
     os_quit_install(on_quit);
@@ -548,6 +552,8 @@ start(const weft_config *c, weft_fn fn, void *arg)
         os_quit_remove();
         os_fault_remove();
         runtime_free_root();
+        if (rt.trace_run)
+            rt.trace_run(false);
         return err;
     }
     a_store_rel(&rt.state, RUN_ON); /* [runtime.on] */

@@ -11,6 +11,7 @@ enum run_state { RUN_NONE, RUN_STARTING, RUN_ON, RUN_SIM };
 enum special {
     SPECIAL_ENDED = 1, /* some context has ended in this run */
     SPECIAL_SIM = 2,   /* a simulated run: hooks.h */
+    SPECIAL_TRACE = 4, /* the flight recorder is on: trace.h */
 };
 
 enum quiet { QUIET_NO, QUIET_UNARMED /* and nothing is armed */, QUIET_ANY };
@@ -32,6 +33,8 @@ struct runtime {
     void (*task_discarded)(struct task *t); /* it will never go on; its memory is still there */
     void (*fd_ready)(uint64_t data, uint32_t events);
     void (*fd_reset)(void); /* at the end of a run */
+    void (*trace)(int event, const struct task *t, const void *object, int64_t value); /* trace.h */
+    void (*trace_run)(bool begins); /* a run begins, or has ended: WEFT_TRACE */
     /* from here on a run's own, up to `visitors` */
     uint32_t cancelled;  /* atomic: the run's root has ended: nothing is started any more */
     uint32_t closed;     /* atomic: plain threads can start nothing at all any more */

@@ -21,6 +21,7 @@
 #include "sched/park.h"
 #include "sched/runtime.h"
 #include "sched/timer.h"
+#include "sched/trace.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -375,13 +376,27 @@ restore(struct worker *w, struct task *t)
     }
 }
 
+/** t runs from here on; NULL: none. */
+static inline void
+set_current(struct worker *w, struct task *t)
+{
+    w->current = t;
+    trace(TRACE_RUN, t, NULL, 0);
+}
+
+COLD void
+trace_slow(enum trace_event event, const struct task *t, const void *object, int64_t value)
+{
+    rt.trace(event, t, object, value);
+}
+
 /** From a task that may be resumed to `next`, or to the scheduler context when next is NULL or not resumable yet. */
 static void
 switch_from(struct worker *w, struct task *self, struct task *next)
 {
     void *sp = next ? resumable(w, next) : NULL;
     save(w, self);
-    w->current = sp ? next : NULL;
+    set_current(w, sp ? next : NULL);
     fiber_leave(&self->fiber, sp ? &next->fiber : &w->fiber, false);
     arch_switch(&self->sp, sp ? sp : w->sched_sp);
     fiber_enter(&self->fiber);
@@ -408,6 +423,8 @@ sched_park(struct task *self)
     struct task *next = successor(w, SIM_PARK);
     if (next != self)
         switch_from(w, self, next);
+    else
+        trace(TRACE_RUN, self, NULL, 0);
 }
 
 /** A schedule point of a simulation. */
@@ -450,6 +467,7 @@ weft_yield(void)
     struct task *next = a_load_rlx(&rt.stop) ? NULL : next_local(w); /* seen for certain in find_work() */
     if (!next && !a_load_rlx(&rt.stop) && !a_load_rlx(&w->attention)) /* as in next_local() */
         return;
+    trace(TRACE_READY, self, NULL, 0);
     if (self->tied)
         sched_ready_tied(self);
     else
@@ -462,6 +480,7 @@ static struct task *
 task_end(struct task *self, int result)
 {
     struct worker *w = worker_self();
+    trace(TRACE_END, self, NULL, result);
     carry_leave(&self->parker);
     self->parker.kind = PARKS_TASK;
     struct task_handle *handle = self->handle;
@@ -480,7 +499,7 @@ task_end(struct task *self, int result)
             next->parker.home = w->index;
         a_store_rlx(&next->life, TASK_STARTED); /* only reports look */
         task_free(w, self);
-        w->current = next;
+        set_current(w, next);
         *w->errno_at = 0;
         arch_fp_default();
         return next;
@@ -490,7 +509,7 @@ task_end(struct task *self, int result)
     /* Nobody but this worker takes the stack put last (stack.c:flush), and we leave it before we take any. */
     stack_put(&w->stacks[self->stack_class], self->stack_class, self->stack);
     task_free(w, self);
-    w->current = sp ? next : NULL;
+    set_current(w, sp ? next : NULL);
     fiber_leave(&self->fiber, sp ? &next->fiber : &w->fiber, true);
     arch_jump(sp ? sp : w->sched_sp);
 }
@@ -517,7 +536,7 @@ worker_run(struct worker *w, struct task *t)
     void *sp = resumable(w, t);
     if (!sp)
         return;
-    w->current = t;
+    set_current(w, t);
     fiber_leave(&w->fiber, &t->fiber, false);
     arch_switch(&w->sched_sp, sp);
     fiber_enter(&w->fiber);

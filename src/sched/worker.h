@@ -33,6 +33,12 @@ struct timers {
     int64_t min;       /* atomic: the first deadline, INT64_MAX: none; written under the lock */
 };
 
+/* Memory from malloc that an upper floor keeps for its next use, linked by the first word. */
+struct spares {
+    void *first;
+    unsigned n;
+};
+
 struct worker {
     struct ring ring;
     /* owner */
@@ -60,6 +66,7 @@ struct worker {
     struct magazine stacks[STACK_CLASSES];
     struct fiber fiber; /* of the scheduler context */
     struct timers timers;
+    struct spares contexts; /* ctx/block.c */
     struct epoll_event events[POLL_EVENTS];
     /* idle.c */
     struct worker *idle_next __attribute__((aligned(64))); /* idle.lock */
