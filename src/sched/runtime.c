@@ -225,12 +225,23 @@ runtime_live_tasks(void)
     return n + a_load_acq(&rt.foreign_spawned);
 }
 
+/** No worker has a task in its inbox. Other queues need no look: who fills them wakes a worker or is one. A worker that is tied to a task may be
+ *  off the list of sleepers, on its own way out of its sleep, and not be counted as awake yet; then it is not told. */
+static bool
+inboxes_empty(void)
+{
+    for (unsigned i = 0, n = crew_size(); i < n; i++)
+        if (a_load_seq(&rt.workers[i]->inbox)) /* [crew.inbox] */
+            return false;
+    return true;
+}
+
 /** All of it at one instant: no worker woke between the first look and the last, and no task that is a thread. */
 static bool
 all_wait(void)
 {
     uint32_t epoch, epoch_after, wakes, wakes_after;
-    if (!idle_all_asleep(&epoch) || !own_all_wait(&wakes) || !runtime_nothing_armed() || a_load_seq(&rt.injector.len) != 0)
+    if (!idle_all_asleep(&epoch) || !own_all_wait(&wakes) || !runtime_nothing_armed() || a_load_seq(&rt.injector.len) != 0 || !inboxes_empty())
         return false;
     return own_all_wait(&wakes_after) && wakes == wakes_after && idle_all_asleep(&epoch_after) && epoch == epoch_after;
 }
