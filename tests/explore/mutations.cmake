@@ -68,8 +68,8 @@ mutation(event_set_wakes_nobody sync sync/event.c
   "        ;"
   event.)
 mutation(once_failure_passes_for_done sync sync/once.c
-  "            n->result = TURN_RUN;"
-  "            n->result = TURN_DONE;"
+  "            a_store_rel(&n->result, TURN_RUN);"
+  "            a_store_rel(&n->result, TURN_DONE);"
   once.)
 mutation(cond_signals_before_it_waits sync sync/cond.c
   "    spin_lock(&c->lock_);\n    err = wait_begin("
