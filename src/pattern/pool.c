@@ -30,11 +30,19 @@ pool_unref(weft_pool *p)
     free(p);
 }
 
+uint64_t
+caller_id(void)
+{
+    static _Thread_local char thread; /* its address is asked for only where no task runs, so nobody moves meanwhile */
+    uint64_t id = weft_task_id();
+    return id ? id : (uint64_t)(uintptr_t)&thread | UINT64_C(1) << 63;
+}
+
 struct worker *
 pool_self(weft_pool *p)
 {
-    uint64_t me = weft_task_id();
-    for (struct worker *w = p->all; w && me; w = w->next)
+    uint64_t me = caller_id();
+    for (struct worker *w = p->all; w; w = w->next)
         if (__atomic_load_n(&w->id, __ATOMIC_RELAXED) == me) /* equal only if we wrote it */
             return w;
     return NULL;
@@ -411,7 +419,7 @@ pool_close(weft_pool *p, bool drop, int why)
 void
 pool_over(weft_pool *p)
 {
-    if ((p->mode & MODE_CLOSING) && p->alive == 0 && p->strangers == 0 && p->o.results)
+    if ((p->mode & MODE_CLOSING) && p->alive == 0 && p->guests == 0 && p->o.results)
         weft_chan_close(p->o.results);
 }
 
@@ -506,7 +514,7 @@ weft_pool_restart(weft_pool *p)
 {
     int err = 0;
     weft_mutex_hold(&p->lock);
-    if (!(p->mode & MODE_CLOSING) || p->alive || p->strangers)
+    if (!(p->mode & MODE_CLOSING) || p->alive || p->guests)
         err = -EBUSY;
     else if (p->o.results)
         err = -EPERM;

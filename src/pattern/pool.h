@@ -166,9 +166,11 @@ struct book {
     uint64_t started, done, failed, dropped, cancelled, retried;
 };
 
+/* A worker; or, on its own stack, a caller that runs a job of ours itself: a guest. */
 struct worker {
     struct book book __attribute__((aligned(CACHE_LINE))); /* of the plain engine: its worker writes, anyone reads */
-    uint64_t id;              /* atomic: of the task; 0: not running yet, or ended */
+    uint64_t id;              /* atomic: caller_id(); 0: not running yet, or ended */
+    bool guest;               /* constant */
     weft_pool *pool;          /* constant */
     struct worker *next;      /* lock: */
     unsigned seat;            /* lock: in seats, or more than there are */
@@ -198,7 +200,7 @@ struct weft_pool {
     unsigned n_seats;
     enum weft_group_policy policy;
     unsigned refs;          /* atomic */
-    weft_wg busy;           /* workers alive, and others that run a job of ours */
+    weft_wg busy;           /* workers alive, and guests */
 
     weft_mutex lock;
     weft_ctx *ctx;          /* the pool's. Ended only when something went wrong: an end slows all waits of a run */
@@ -208,9 +210,9 @@ struct weft_pool {
     weft_cond work;         /* idle workers */
     weft_cond space;        /* submitters */
     weft_cond changed;      /* jobs that wait for jobs, and weft_pool_wait() */
-    struct worker *all;
+    struct worker *all;     /* and guests */
     unsigned target, alive, idle, plain;
-    unsigned strangers;     /* that run a job of ours on their own stacks */
+    unsigned guests;
     size_t active;          /* jobs that run, board only */
     unsigned on_workers;    /* workers that run one */
     size_t submitters, watchers;
@@ -239,7 +241,9 @@ void pool_unref(weft_pool *p);
 int pool_want_worker(weft_pool *p, size_t more);
 /** Take no more. drop: end what is queued with `result`. why: for submits. Lock held. */
 void pool_close(weft_pool *p, bool drop, int why);
-/** The worker that runs the caller. Lock held. */
+/** Tells callers apart: tasks and plain threads. */
+uint64_t caller_id(void);
+/** The worker, or guest, that runs the caller: it is inside a job of ours. Else NULL. Lock held. */
 struct worker *pool_self(weft_pool *p);
 /** If nobody is left who could bring a result: close the channel of results. Lock held. */
 void pool_over(weft_pool *p);
@@ -263,7 +267,7 @@ bool board_has_room(weft_pool *p);
 
 /* pool_work.c: from the board */
 void board_work(struct worker *w);
-/** Run j, which is not queued, here and now; w: the caller's worker, or NULL. Lock held, given back meanwhile. */
+/** Run j, which is not queued, here and now; w: the caller's worker, or itself as a guest. Lock held, given back meanwhile. */
 void board_run(weft_pool *p, struct worker *w, struct weft_job *j);
 /** Hand results over, as far as it is the caller's turn. Lock held, given back meanwhile. */
 void board_deliver(weft_pool *p);

@@ -116,7 +116,7 @@ weft_job_wait_until(weft_job *j, int *result, weft_time deadline)
 {
     weft_pool *p = j->pool;
     int err = 0;
-    if (deadline >= weft_now() && weft_task_id() != 0 && !weft_event_is_set(&j->over)) {
+    if (deadline >= weft_now() && !weft_event_is_set(&j->over)) {
         weft_mutex_hold(&p->lock);
         struct worker *w = pool_self(p);
         while (w && j->state != JOB_ENDED && !err)

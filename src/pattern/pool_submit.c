@@ -64,9 +64,26 @@ accept(weft_pool *p, struct weft_job *j)
     return 0;
 }
 
-/** Run it on the caller's stack; me: the worker that runs the caller, NULL: a stranger. */
+/** The caller is not inside a job of the pool: it runs j as a guest. */
+static void
+run_as_guest(weft_pool *p, struct weft_job *j)
+{
+    struct worker guest = {.id = caller_id(), .guest = true, .pool = p, .next = p->all}, **at = &p->all;
+    p->all = &guest;
+    p->guests++;
+    weft_wg_add(&p->busy, 1);
+    board_run(p, &guest, j);
+    board_deliver(p);
+    while (*at != &guest)
+        at = &(*at)->next;
+    *at = guest.next;
+    p->guests--;
+    pool_over(p);
+}
+
+/** Run it on the caller's stack; me: the worker that runs the caller, or NULL. *guest: as place(). */
 static int
-run_here(weft_pool *p, struct worker *me, struct weft_job *j)
+run_here(weft_pool *p, struct worker *me, struct weft_job *j, bool *guest)
 {
     int err = j->key ? queue_reserve(&p->jobs) : 0;
     if (!err)
@@ -79,22 +96,17 @@ run_here(weft_pool *p, struct worker *me, struct weft_job *j)
     }
     admit(p, j);
     queue_take_key(&p->jobs, j);
-    if (!me) {
-        p->strangers++;
-        weft_wg_add(&p->busy, 1);
-    }
-    board_run(p, me, j);
-    if (!me) {
-        board_deliver(p);
-        p->strangers--;
-        pool_over(p);
-    }
+    *guest = !me;
+    if (me)
+        board_run(p, me, j);
+    else
+        run_as_guest(p, j);
     return 0;
 }
 
-/** Lock held. *stranger: the caller was one of `busy` and has to leave that. */
+/** Lock held. *guest: the caller was one of `busy` and has to leave that. */
 static int
-place(weft_pool *p, struct weft_job *j, enum weft_pool_full full, weft_time until, bool *stranger)
+place(weft_pool *p, struct weft_job *j, enum weft_pool_full full, weft_time until, bool *guest)
 {
     if (p->o.limit && j->weight > p->o.limit)
         return -E2BIG;
@@ -107,11 +119,8 @@ place(weft_pool *p, struct weft_job *j, enum weft_pool_full full, weft_time unti
             return -EAGAIN;
         struct worker *me = pool_self(p);
         bool can_run = !queue_key_taken(&p->jobs, j->key);
-        if (can_run && (me ? me->depth < NESTED_MAX : full == WEFT_POOL_RUN)) {
-            int err = run_here(p, me, j);
-            *stranger = !me && !err;
-            return err;
-        }
+        if (can_run && (me ? me->depth < NESTED_MAX : full == WEFT_POOL_RUN))
+            return run_here(p, me, j, guest);
         if (me)
             return accept(p, j);
         p->submitters++;
@@ -128,14 +137,14 @@ place(weft_pool *p, struct weft_job *j, enum weft_pool_full full, weft_time unti
 int
 board_submit_entered(weft_pool *p, struct weft_job *j, enum weft_pool_full full, weft_time until)
 {
-    bool stranger = false;
+    bool guest = false;
     int err = full == WEFT_POOL_REJECT ? 0 : weft_ctx_err(weft_ctx_current());
     if (!err) {
         weft_mutex_hold(&p->lock);
-        err = place(p, j, full, until, &stranger);
+        err = place(p, j, full, until, &guest);
         weft_mutex_unlock(&p->lock);
     }
-    if (stranger)
+    if (guest)
         weft_wg_done(&p->busy);
     if (err) {
         book_strike(p);

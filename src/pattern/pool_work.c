@@ -70,11 +70,9 @@ begin(weft_pool *p, struct worker *w, struct weft_job *j)
         j->deadline = weft_in(j->timeout);
     j->ctx = own_ctx(p, j);
     p->active++;
-    if (w) {
-        j->outer = w->top;
-        w->top = j;
-        p->on_workers += w->depth++ == 0;
-    }
+    j->outer = w->top;
+    w->top = j;
+    p->on_workers += w->depth++ == 0 && !w->guest;
     if (p->latency) {
         weft_time now = weft_now();
         latency_note(p->latency->wait, now - j->since);
@@ -121,10 +119,8 @@ finish(weft_pool *p, struct worker *w, struct weft_job *j, int result, weft_time
     bool fatal = false;
     link_remove(&j->all);
     p->active--;
-    if (w) {
-        w->top = j->outer;
-        p->on_workers -= --w->depth == 0;
-    }
+    w->top = j->outer;
+    p->on_workers -= --w->depth == 0 && !w->guest;
     if (p->latency)
         latency_note(p->latency->run, weft_now() - j->since);
     if (again(p, j, pause)) {
@@ -141,7 +137,7 @@ void
 board_run(weft_pool *p, struct worker *w, struct weft_job *j)
 {
     begin(p, w, j);
-    weft_ctx *own = j->ctx, *ctx = own || (w && w->depth == 1) ? own : p->ctx; /* a worker carries the latter */
+    weft_ctx *own = j->ctx, *ctx = own || (w->depth == 1 && !w->guest) ? own : p->ctx; /* a worker carries the latter */
     weft_mutex_unlock(&p->lock);
     int result = ctx ? call(j, ctx) : j->fn(j->arg);
     weft_time pause = result ? pause_of(j, result) : -1;
