@@ -9,8 +9,8 @@
 
 static weft_pool *pool;
 static weft_event gate; /* opened by the test */
-static int ran, runs_now, runs_most;
-static int order[64];
+static _Atomic int ran, runs_now, runs_most; /* tasks of a simulation are not ordered by it */
+static _Atomic int order[64];
 
 static int
 one(void *arg)
@@ -54,7 +54,8 @@ static void
 begin(const weft_pool_options *o)
 {
     ran = runs_now = runs_most = 0;
-    memset(order, 0, sizeof order);
+    for (int i = 0; i < 64; i++)
+        order[i] = 0;
     weft_event_init(&gate);
     CHECK_INT(weft_pool_new(&pool, o), ==, 0);
 }
@@ -319,7 +320,7 @@ change_to_the_board(void *arg)
     return 0;
 }
 
-static int keyed_now[4];
+static _Atomic int keyed_now[4];
 
 static int
 keyed(void *arg)
@@ -463,7 +464,7 @@ rates(void *arg)
 
 /* ---- workers ---- */
 
-static int inits, finis, init_fails;
+static _Atomic int inits, finis, init_fails;
 
 static int
 hook_init(void **state, void *user)
