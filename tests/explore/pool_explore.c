@@ -6,9 +6,11 @@
  *     f   a job that fails or not: every outcome is tried                      r   the same, with one more attempt behind a pause
  *     p   one of priority 5              g   one that the owner runs itself when there is no room
  *     T   tries to submit                W   the owner waits for the pool      J   waits for the first handle
- * and of tasks beside it, behind a `|`:
- *     c   cancels the pool   s   stops it   d   drains it   x   cancels the first handle's job   t   tries to submit   o   submits
- *     P   pauses it          R   resumes it +   has one more worker            -   has only one
+ *     N   a job with the key 1 that submits another one with it
+ * of tasks beside it, behind a `|`:
+ *     c   cancels the pool   s   stops it   d   drains it   t   tries to submit   o   submits
+ * and of both:
+ *     P   pauses it          R   resumes it   +   one more worker   -   only one   x   cancels the first handle's job
  * At the end the pool is stopped, and the books, the handles and what was delivered are compared. */
 #include "explore/explore.h"
 
@@ -58,10 +60,10 @@ job(void *arg)
     int result = 0;
     plus(&w.ran[number], 1);
     int running = plus(&w.running, 1);
-    check(letter == 'g' || letter == 'n' || strchr(w.row->program, 'n') || strchr(w.row->program, 'J') || strchr(w.row->program, 'g') ||
+    check(letter == 'g' || letter == 'n' || strpbrk(w.row->program, "nN") || strchr(w.row->program, 'J') || strchr(w.row->program, 'g') ||
               (unsigned)running <= w.row->workers + (strchr(w.row->program, '+') != NULL),
         "no more run at a time than there are workers");
-    if (letter == 'k')
+    if (letter == 'k' || letter == 'N')
         check(plus(&w.keyed, 1) == 1, "of one key one runs at a time");
     weft_sim_point();
     if (letter == 'n')
@@ -70,7 +72,9 @@ job(void *arg)
         check(weft_event_wait(&w.never) == -ECANCELED, "a cancelled wait says so");
     if (letter == 'w' || ((letter == 'f' || letter == 'r') && weft_sim_choose(2)))
         result = 7;
-    if (letter == 'k')
+    if (letter == 'N')
+        submit('k', false);
+    if (letter == 'k' || letter == 'N')
         plus(&w.keyed, -1);
     plus(&w.running, -1);
     return result;
@@ -100,7 +104,7 @@ submit(char letter, bool tries)
     else {
         bool has = letter == 'h' || letter == 'w' || letter == 'm';
         err = weft_pool_submit_with(w.p,
-            &(weft_job_options){.key = letter == 'k', .priority = letter == 'p' ? 5 : 0, .retry = letter == 'r' ? &twice : NULL,
+            &(weft_job_options){.key = letter == 'k' || letter == 'N', .priority = letter == 'p' ? 5 : 0, .retry = letter == 'r' ? &twice : NULL,
                 .full = letter == 'g' ? WEFT_POOL_RUN : WEFT_POOL_WAIT},
             job, arg, has ? &handle : NULL);
     }
@@ -128,24 +132,35 @@ look(void)
     check(s.queued <= JOBS_MAX && s.running <= JOBS_MAX, "and nothing in them is negative");
 }
 
+static void
+manage(char letter)
+{
+    if (letter == 'P')
+        weft_pool_pause(w.p);
+    else if (letter == 'R')
+        weft_pool_resume(w.p);
+    else if (letter == '+')
+        weft_pool_resize(w.p, w.row->workers + 1);
+    else if (letter == '-')
+        weft_pool_resize(w.p, 1);
+    else if (w.n_handles) /* x */
+        weft_job_cancel(w.handles[0], 0);
+}
+
 static int
 beside(void *arg)
 {
     for (const char *c = w.tasks[(uintptr_t)arg]; *c; c++) {
-        switch (*c) {
-        case 'c': weft_pool_cancel(w.p, -EINTR); break;
-        case 's': (void)!weft_pool_stop(w.p); break;
-        case 'd': (void)!weft_pool_drain(w.p); break;
-        case 'x':
-            if (w.n_handles)
-                weft_job_cancel(w.handles[0], 0);
-            break;
-        case 'P': weft_pool_pause(w.p); break;
-        case 'R': weft_pool_resume(w.p); break;
-        case '+': weft_pool_resize(w.p, w.row->workers + 1); break;
-        case '-': weft_pool_resize(w.p, 1); break;
-        default: submit('o', *c == 't'); break;
-        }
+        if (*c == 'c')
+            weft_pool_cancel(w.p, -EINTR);
+        else if (*c == 's')
+            (void)!weft_pool_stop(w.p);
+        else if (*c == 'd')
+            (void)!weft_pool_drain(w.p);
+        else if (strchr("PR+-x", *c))
+            manage(*c);
+        else
+            submit('o', *c == 't');
         look();
     }
     return 0;
@@ -194,6 +209,8 @@ owner(const char *letters)
             err = weft_pool_wait(w.p);
         else if (*c == 'J' && w.n_handles)
             err = weft_job_wait(w.handles[0], NULL);
+        else if (strchr("PR+-x", *c))
+            manage(*c);
         else if (*c != 'J')
             submit(*c, false);
         check(err == 0, "a wait ends well");
@@ -217,6 +234,8 @@ schedule(void *arg)
     for (unsigned i = 1; i < w.n_tasks; i++)
         check(weft_wg_go(&others, beside, (void *)(uintptr_t)i) == 0, "a task starts");
     owner(w.tasks[0]);
+    if (strchr(w.row->program, 'w') && strchr(w.row->program, 's')) /* the stopper waits for the job */
+        weft_pool_cancel(w.p, 0);
     weft_wg_hold(&others);
     look();
     if (strchr(w.row->program, 'w'))
@@ -269,6 +288,7 @@ static const struct row rows[] = {
     {"w|c", 1, 1, 2, BOARD},
     {"wo|c", 1, 1, 2, BOARD},
     {"ho|s", 1, 1, 2, BOARD},
+    {"wooo|s", 1, 1, 1, BOARD},
     {"hh|x|d", 1, 1, 1, BOARD},
     {"oo|s", 2, 1, 2, BOARD},
     {"ooo|o", 1, 1, 1, BOARD},
@@ -296,6 +316,8 @@ static const struct row rows[] = {
     {"kko", 2, 2, 1, BOARD},
     {"kk|s", 2, 2, 1, BOARD},
     {"kk|c", 2, 2, 1, BOARD},
+    {"No", 1, 1, 2, BOARD},
+    {"NoNk|s", 1, 1, 1, BOARD},
     /* failures and further attempts */
     {"r", 1, 1, 3, BOARD},
     {"ro", 1, 1, 2, BOARD},
@@ -315,6 +337,7 @@ static const struct row rows[] = {
     {"ho|x", 2, 1, 1, ELASTIC},
     /* results */
     {"oh|x", 1, 2, 2, TOLD},
+    {"PhxW", 1, 2, 2, TOLD},
     {"oo|s", 2, 2, 1, TOLD},
     {"oo|c", 2, 2, 1, TOLD},
     {"oo", 2, 1, 2, TOLD_IN_ORDER},
