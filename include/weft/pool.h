@@ -108,8 +108,8 @@ typedef struct weft_job_options {
     uint64_t key;                /**< jobs of the same key run one at a time in the order of submission, whatever their priorities, also over
                                       retries; 0: none */
     unsigned weight;             /**< how much of `.limit` it takes; 0: 1. The first in the queue is not overtaken by lighter ones */
-    weft_ctx *ctx;               /**< what the job's context is a child of; if it ends before the job starts, the job is cancelled. The end of the pool's
-                                      context reaches the job all the same. Held by the job; 0: the pool's */
+    weft_ctx *ctx;               /**< what the job's context is a child of; if it has ended when the job's turn comes, the job is cancelled. The end of the
+                                      pool's context reaches the job all the same. Held by the job; 0: the pool's */
     enum weft_pool_full full;    /**< see there */
     weft_time until;             /**< how long to wait for room: a deadline; 0: WEFT_NEVER */
     uintptr_t reserved_[4];      /**< zero */
@@ -141,7 +141,8 @@ typedef struct weft_pool_latency {
  *  out      the pool, written when 0 is returned
  *  Returns  0 | -ENOMEM | -EINVAL an option has no such value | -EAGAIN, -ESRCH, -ECANCELED as weft_go()
  *  Owner    the caller, who ends it with weft_pool_free()
- *  Waits    never   Cost  three allocations, and one for each worker */
+ *  Waits    never; for those that were, when not all workers could be started
+ *  Cost     four allocations, and one for each worker */
 WEFT_API int weft_pool_new(weft_pool **out, const weft_pool_options *options) WEFT_MUST_CHECK;
 /** weft_pool_new() with the place of the call as a text, see the end of <weft/task.h>. Returns, Waits: as there. */
 WEFT_API int weft_pool_new_at(const char *where, weft_pool **out, const weft_pool_options *options) WEFT_MUST_CHECK;
@@ -186,7 +187,8 @@ WEFT_API int weft_pool_submit_with(weft_pool *p, const weft_job_options *options
  *  result   gets fn's value, of the last attempt; -ESHUTDOWN if the pool was stopped before it ran; -ECANCELED if it was cancelled before, or
  *           the pool was; -ENOMEM if there was no memory for its context; may be NULL
  *  Returns  0 | -EDEADLK the job runs the caller, or has to wait for one that does | -ECANCELED, -ETIMEDOUT the caller's context
- *  Waits    for the end of the job. A job of the same pool that waits for a queued one runs it itself, so it needs no other worker. */
+ *  Waits    for the end of the job. A job of the same pool that waits for a queued one runs it itself, so it needs no other worker; it then
+ *           returns when that has ended, whatever the deadline. */
 WEFT_API int weft_job_wait(weft_job *j, int *result) WEFT_MUST_CHECK;
 
 /** weft_job_wait() until a deadline: also -ETIMEDOUT, -EINVAL. Returns, Waits: as there. */

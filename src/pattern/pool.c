@@ -358,7 +358,7 @@ weft_pool_resize(weft_pool *p, unsigned n)
 int
 weft_pool_wait_until(weft_pool *p, weft_time deadline)
 {
-    int err = weft_ctx_err(weft_ctx_current());
+    int err = is_deadline(deadline) ? weft_ctx_err(weft_ctx_current()) : -EINVAL;
     if (err)
         return err;
     weft_mutex_hold(&p->lock);
@@ -447,8 +447,10 @@ pool_cancel_running(weft_pool *p, int cause)
         weft_ctx_free(ctx);
         weft_mutex_hold(&p->lock);
     }
+    weft_ctx *ctx = weft_ctx_ref(p->ctx);
     weft_mutex_unlock(&p->lock);
-    weft_ctx_cancel(p->ctx, cause);
+    weft_ctx_cancel(ctx, cause);
+    weft_ctx_free(ctx);
 }
 
 void
@@ -495,7 +497,7 @@ weft_pool_drain(weft_pool *p)
 int
 weft_pool_drain_until(weft_pool *p, weft_time deadline)
 {
-    int err = end(p, false, deadline);
+    int err = is_deadline(deadline) ? end(p, false, deadline) : -EINVAL;
     if (err != -ETIMEDOUT || weft_ctx_err(weft_ctx_current()))
         return err;
     weft_pool_cancel(p, -ETIMEDOUT);

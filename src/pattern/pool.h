@@ -302,6 +302,13 @@ job_of_all(struct link *l)
     return (struct weft_job *)(void *)((char *)l - offsetof(struct weft_job, all));
 }
 
+/** See <weft/time.h>; found out before anything is done. */
+static inline bool
+is_deadline(weft_time t)
+{
+    return t <= 0 || t >= (weft_time)1 << 60;
+}
+
 static inline unsigned
 pool_mode(weft_pool *p)
 {

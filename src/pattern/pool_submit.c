@@ -174,6 +174,8 @@ board_submit(weft_pool *p, weft_fn fn, void *arg, weft_time until, bool wait)
 int
 weft_pool_submit_until(weft_pool *p, weft_fn fn, void *arg, weft_time deadline)
 {
+    if (!is_deadline(deadline))
+        return -EINVAL;
     return pool_mode(p) == 0 ? plain_submit(p, fn, arg, deadline) : board_submit(p, fn, arg, deadline, true);
 }
 
@@ -194,7 +196,7 @@ weft_pool_try_submit(weft_pool *p, weft_fn fn, void *arg)
 static bool
 good(const weft_job_options *o)
 {
-    return o->priority >= -WEFT_POOL_PRIORITY_MAX && o->priority <= WEFT_POOL_PRIORITY_MAX && (unsigned)o->full <= WEFT_POOL_RUN && o->timeout >= 0 &&
+    return o->priority >= -WEFT_POOL_PRIORITY_MAX && o->priority <= WEFT_POOL_PRIORITY_MAX && (unsigned)o->full <= WEFT_POOL_RUN && o->timeout >= 0 && is_deadline(o->until) &&
         (!o->retry || weft_retry_delay(o->retry, 1) >= 0);
 }
 

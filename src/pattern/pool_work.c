@@ -136,6 +136,14 @@ finish(weft_pool *p, struct worker *w, struct weft_job *j, int result, weft_time
 void
 board_run(weft_pool *p, struct worker *w, struct weft_job *j)
 {
+    int end = j->parent ? weft_ctx_err(j->parent) : 0;
+    if (end) {
+        if (p->o.rate)
+            weft_rate_return(p->o.rate, 1);
+        job_end(p, j, &p->past.cancelled, end);
+        board_stir(p);
+        return;
+    }
     begin(p, w, j);
     weft_ctx *own = j->ctx, *ctx = own || (w->depth == 1 && !w->guest) ? own : p->ctx; /* a worker carries the latter */
     weft_mutex_unlock(&p->lock);
@@ -248,14 +256,6 @@ serve(weft_pool *p, struct worker *w)
             return true; /* look again */
     }
     queue_remove(&p->jobs, j);
-    int err = j->parent ? weft_ctx_err(j->parent) : 0;
-    if (err) {
-        if (p->o.rate)
-            weft_rate_return(p->o.rate, 1);
-        job_end(p, j, &p->past.cancelled, err);
-        board_stir(p);
-        return true;
-    }
     if (p->idle && (p->jobs.ready || p->jobs.delayed)) /* somebody else for what is left */
         weft_cond_signal(&p->work);
     unsigned weight = j->weight;

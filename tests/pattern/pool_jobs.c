@@ -169,6 +169,12 @@ cancels(void *arg)
     CHECK_INT(result_of(queued), ==, -ECANCELED);
     CHECK_INT(stats().cancelled, ==, 2);
     CHECK_INT(ran, ==, 2);
+    queued = job(&(weft_job_options){.ctx = request}, one, 0); /* it has ended before */
+    CHECK_INT(result_of(queued), ==, -ECANCELED);
+    CHECK_INT(submit(&(weft_job_options){.ctx = request, .full = WEFT_POOL_RUN}, one, 0), ==, 0);
+    CHECK_INT(weft_pool_wait(pool), ==, 0);
+    CHECK_INT(stats().cancelled, ==, 4);
+    CHECK_INT(ran, ==, 2);
     weft_ctx_free(request);
 
     weft_ctx *other = weft_ctx_without_cancel(NULL); /* not below the pool's: its end comes through all the same */
@@ -390,6 +396,9 @@ room(void *arg)
     CHECK_INT(submit(&(weft_job_options){.until = weft_in(WEFT_MS)}, one, 0), ==, -ETIMEDOUT);
     CHECK_INT(weft_pool_submit_until(pool, one, NULL, weft_in(WEFT_MS)), ==, -ETIMEDOUT);
     CHECK_INT(weft_pool_submit_until(pool, one, NULL, WEFT_MS), ==, -EINVAL);
+    CHECK_INT(submit(&(weft_job_options){.until = WEFT_MS}, one, 0), ==, -EINVAL);
+    CHECK_INT(weft_pool_wait_until(pool, WEFT_MS), ==, -EINVAL);
+    CHECK_INT(weft_pool_drain_until(pool, WEFT_MS), ==, -EINVAL); /* and nothing has changed */
     CHECK_INT(ran, ==, 1);
     CHECK_INT(submit(&(weft_job_options){.full = WEFT_POOL_RUN}, one, 0), ==, 0); /* by us */
     CHECK_INT(ran, ==, 2);
