@@ -10,11 +10,14 @@
 #include <weft/cond.h>
 #include <weft/ctx.h>
 #include <weft/debug.h>
+#include <weft/each.h>
 #include <weft/errno.h>
 #include <weft/event.h>
 #include <weft/gen.h>
+#include <weft/fan.h>
 #include <weft/group.h>
 #include <weft/io.h>
+#include <weft/items.h>
 #include <weft/mutex.h>
 #include <weft/once.h>
 #include <weft/pool.h>
@@ -27,6 +30,7 @@
 #include <weft/sim.h>
 #include <weft/task.h>
 #include <weft/time.h>
+#include <weft/timeout.h>
 #include <weft/timer.h>
 #include <weft/trace.h>
 #include <weft/watch.h>
