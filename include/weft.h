@@ -17,6 +17,7 @@
 #include <weft/io.h>
 #include <weft/mutex.h>
 #include <weft/once.h>
+#include <weft/pipeline.h>
 #include <weft/pool.h>
 #include <weft/process.h>
 #include <weft/rate.h>
