@@ -530,12 +530,8 @@ static int
 uneven(const void *in, void *out, void *user)
 {
     (void)user;
-    int running = plus(&seen.running);
-    if (running > seen.most)
-        seen.most = running;
     for (int i = 0; i < *(const int *)in * 7 % 13; i++)
         weft_yield();
-    __atomic_sub_fetch(&seen.running, 1, __ATOMIC_ACQ_REL);
     return same(in, out, NULL);
 }
 
@@ -921,6 +917,14 @@ limited(const void *in, void *out, void *user)
 }
 
 static int
+twice(const void *in, weft_emit *to, void *user)
+{
+    (void)user;
+    int err = weft_emit_value(to, in);
+    return err ? err : weft_emit_value(to, in);
+}
+
+static int
 the_limit_bounds(void *arg)
 {
     (void)arg;
@@ -936,6 +940,23 @@ the_limit_bounds(void *arg)
     CHECK_INT(get(&seen.source_calls), ==, 3); /* a fourth is not even asked for */
     weft_event_set(&seen.go_on);
     while (get(&seen.sunk) < 5)
+        weft_yield();
+    CHECK_INT(weft_pipeline_drain(p), ==, 0);
+    weft_pipeline_free(p);
+
+    p = fresh(&(weft_pipeline_options){.limit = 2}); /* until all that was made of an element is used up */
+    weft_pipeline_from_fn(p, sizeof(int), source_waits, NULL);
+    weft_pipeline_expand(p, sizeof(int), twice, NULL);
+    weft_pipeline_map(p, sizeof(int), waits, &(weft_stage_options){.buffer = 16});
+    weft_pipeline_sink(p, sink_int, NULL);
+    CHECK_INT(weft_pipeline_start(p), ==, 0);
+    while (books(p, 1).out < 4)
+        weft_yield();
+    for (int i = 0; i < 300; i++)
+        weft_yield();
+    CHECK_INT(get(&seen.source_calls), ==, 2);
+    weft_event_set(&seen.go_on);
+    while (get(&seen.sunk) < 10)
         weft_yield();
     CHECK_INT(weft_pipeline_drain(p), ==, 0);
     weft_pipeline_free(p);
