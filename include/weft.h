@@ -29,6 +29,7 @@
 #include <weft/task.h>
 #include <weft/time.h>
 #include <weft/timer.h>
+#include <weft/trace.h>
 #include <weft/watch.h>
 #include <weft/wg.h>
 

@@ -12,7 +12,7 @@ void
 carry_join(struct parker *p, struct carried *c)
 {
     a_store_rlx(&p->ctx, c); /* for carry_end() of the root */
-    p->listed = c && (p->is_thread || c != rt.root);
+    p->listed = c && (parks_thread(p) || c != rt.root);
     if (!p->listed)
         return;
     spin_lock(&c->lock);

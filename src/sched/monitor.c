@@ -110,6 +110,8 @@ run_timers(struct worker *w)
     a_store_seq(&monitor.fires, 1); /* [monitor.fires] */
     timers_run(&w->timers);
     a_store_seq(&monitor.fires, 0); /* [monitor.fires] */
+    if (idle_crowd().awake == 0 && runtime_wants_quiet())
+        runtime_event(); /* who was woken and fell asleep again may have seen that we fire */
 }
 
 /** Nobody else looks after the timers of this worker. */
@@ -351,7 +353,7 @@ monitor_stop(void)
         return;
     a_store_rel(&monitor.stop, 1); /* [monitor.stop] */
     monitor_wake();
-    os_thread_join(monitor.thread);
+    os_thread_join(monitor.thread, true);
     monitor.started = false;
     a_add_seq(&rt.threads, -1);
 }

@@ -11,6 +11,7 @@ enum run_state { RUN_NONE, RUN_STARTING, RUN_ON, RUN_SIM };
 enum special {
     SPECIAL_ENDED = 1, /* some context has ended in this run */
     SPECIAL_SIM = 2,   /* a simulated run: hooks.h */
+    SPECIAL_TRACE = 4, /* the flight recorder is on: trace.h */
 };
 
 enum quiet { QUIET_NO, QUIET_UNARMED /* and nothing is armed */, QUIET_ANY };
@@ -31,6 +32,8 @@ struct runtime {
     void (*task_discarded)(struct task *t); /* it will never go on; its memory is still there */
     void (*fd_ready)(uint64_t data, uint32_t events);
     void (*fd_reset)(void); /* at the end of a run */
+    void (*trace)(int event, const struct task *t, const void *object, int64_t value); /* trace.h */
+    void (*trace_run)(bool begins); /* a run begins, or has ended: WEFT_TRACE */
     /* from here on a run's own, up to `visitors` */
     uint32_t cancelled;  /* atomic: the run's root has ended: nothing is started any more */
     uint32_t closed;     /* atomic: plain threads can start nothing at all any more */
@@ -38,6 +41,7 @@ struct runtime {
     bool membarrier;     /* constant in a run: os_membarrier() works */
     unsigned stack_class;
     size_t max_tasks;
+    bool sticky;         /* constant in a run: tasks are tied to their worker unless told otherwise */
     unsigned target;     /* constant in a run: how many workers should run tasks; these are in crew.c: */
     int32_t active;      /* atomic: how many do */
     unsigned n;          /* atomic: how many exist, grows */
@@ -52,6 +56,7 @@ struct runtime {
     uint32_t main_done; /* atomic */
     int main_result;
     uint64_t foreign_spawned; /* atomic */
+    uint64_t foreign_ended;   /* atomic */
     uint64_t foreign_id;      /* atomic */
     struct carried *root; /* the context that the first task carries; constant in a run */
     uint32_t fd_waiters;  /* atomic: tasks that wait for descriptors */
@@ -67,6 +72,13 @@ int runtime_check(void);
 void runtime_main_done(int result);
 /** Tell the supervisor to look. */
 void runtime_event(void);
+/** How many tasks have not ended. */
+uint64_t runtime_live_tasks(void);
+/** Before a run, simulated or not: all that is a run's own is as new. */
+void runtime_reset(void);
+void runtime_free_root(void);
+/** Whoever waits for the end of a task that will not come is told. After all waits were discarded: only threads are left. */
+void runtime_end_handle(struct task *t);
 /** Nothing is armed that could make a task ready from within: no timer, no descriptor. */
 bool runtime_nothing_armed(void);
 /** All workers sleep: does the supervisor want to know? */

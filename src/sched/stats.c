@@ -2,6 +2,7 @@
 #include "sched/crew.h"
 #include "sched/monitor.h"
 #include "sched/offload.h"
+#include "sched/own.h"
 
 #include <weft/block.h>
 
@@ -28,6 +29,7 @@ weft_runtime_stats_get(weft_runtime_stats *s)
         .offload_queued = offload.queued,
         .offloads = offload.done,
     };
+    s->thread_tasks = own_alive();
     for (unsigned i = 0, n = crew_size(); i < n; i++)
         s->steals += a_load_rlx(&rt.workers[i]->steals); /* statistics */
     return 0;

@@ -38,8 +38,8 @@ self_id(void)
 {
     /* initial-exec, as worker_self(): with a call for its address the fast paths would need a frame */
     static __thread char thread_mark __attribute__((aligned(8), tls_model("initial-exec")));
-    struct worker *w = worker_self();
-    return w ? (uint64_t)(uintptr_t)w->current : (uint64_t)(uintptr_t)&thread_mark;
+    struct task *t = task_self();
+    return t ? (uint64_t)(uintptr_t)t : (uint64_t)(uintptr_t)&thread_mark;
 }
 
 uint64_t

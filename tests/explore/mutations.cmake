@@ -23,7 +23,7 @@ mutation(park_solo_wakes_what_is_cancelled ctx sched/park.c
   " && a_load_rlx(&p->token) == n->token) { /* [park.solo] */"
   ") {")
 mutation(park_opens_after_the_cancel ctx sched/park.c
-  "    int err = a_load_rlx(&rt.special) & SPECIAL_ENDED && p->ctx ? a_load_acq(&p->ctx->err) : 0; /* [ctx.err] */"
+  "    int err = p->ctx ? a_load_acq(&p->ctx->err) : 0; /* [ctx.err] */"
   "    int err = 0;")
 mutation(select_does_not_look_again select chan/select.c
   "        ssize_t k = find_ready(s);"
@@ -35,6 +35,10 @@ mutation(select_takes_a_turn_for_a_value select chan/select.c
 mutation(ctx_end_ends_no_wait ctx ctx/ctx.c
   "        carry_end(&c->carried);"
   "        ;")
+mutation(ctx_done_comes_open ctx ctx/ctx.c
+  "            ctx->done.closed |= CHAN_CLOSED;"
+  "            (void)ctx;"
+  life.)
 mutation(sem_leaver_serves_nobody sync sync/sem.c
   "        unlink_waiter(s, me);\n    serve(s, &served);"
   "        unlink_waiter(s, me);"
@@ -74,3 +78,13 @@ mutation(cond_signals_before_it_waits sync sync/cond.c
 mutation(group_error_cancels_nobody group ctx/group.c
   "        weft_ctx_cancel(g->ctx, err);"
   "        ;")
+mutation(marks_told_by_two marks chan/marks.c
+  "    if (m->telling)\n        return false;"
+  "")
+mutation(marks_forgets_the_others marks chan/marks.c
+  "    while ((number = next_to_tell(c, m))) {"
+  "    if ((number = next_to_tell(c, m))) {")
+mutation(marks_looks_too_late marks chan/chan.c
+  "    bool crossed = marked && chan_marks_crossed(c);\n    spin_unlock(&c->lock);\n    if (out)"
+  "    spin_unlock(&c->lock);\n    spin_lock(&c->lock);\n    bool crossed = marked && chan_marks_crossed(c);\n    spin_unlock(&c->lock);\n    if (out)"
+  .300)
