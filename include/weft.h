@@ -20,6 +20,7 @@
 #include <weft/items.h>
 #include <weft/mutex.h>
 #include <weft/once.h>
+#include <weft/pipeline.h>
 #include <weft/pool.h>
 #include <weft/process.h>
 #include <weft/rate.h>
