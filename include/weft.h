@@ -5,6 +5,7 @@
 #include <weft/base.h>
 #include <weft/block.h>
 #include <weft/barrier.h>
+#include <weft/breaker.h>
 #include <weft/broadcast.h>
 #include <weft/chan.h>
 #include <weft/cond.h>
@@ -12,6 +13,7 @@
 #include <weft/debug.h>
 #include <weft/errno.h>
 #include <weft/event.h>
+#include <weft/flight.h>
 #include <weft/group.h>
 #include <weft/io.h>
 #include <weft/mutex.h>
