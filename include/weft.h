@@ -5,6 +5,7 @@
 #include <weft/base.h>
 #include <weft/block.h>
 #include <weft/barrier.h>
+#include <weft/breaker.h>
 #include <weft/broadcast.h>
 #include <weft/chan.h>
 #include <weft/cond.h>
@@ -15,6 +16,7 @@
 #include <weft/event.h>
 #include <weft/gen.h>
 #include <weft/fan.h>
+#include <weft/flight.h>
 #include <weft/group.h>
 #include <weft/io.h>
 #include <weft/items.h>
