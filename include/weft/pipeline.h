@@ -40,17 +40,17 @@ typedef struct weft_pipeline weft_pipeline; /* opaque */
 typedef struct weft_emit weft_emit;         /* opaque: where an expanding function puts its values */
 
 /** Make the next value in *out.  Returns  0 made | 1, or more: there are no more | negative: an error */
-typedef int (*weft_source_fn)(void *out, void *user);
+typedef int (*weft_stage_source_fn)(void *out, void *user);
 /** Make *out of *in.  Returns  0 *out goes on | 1, or more: nothing does | negative: an error */
-typedef int (*weft_map_fn)(const void *in, void *out, void *user);
+typedef int (*weft_stage_map_fn)(const void *in, void *out, void *user);
 /** Shall it go on?  Returns  1, or more: yes | 0 no: it goes to the `.drop` of who has put it out | negative: an error */
-typedef int (*weft_filter_fn)(const void *elem, void *user);
+typedef int (*weft_stage_filter_fn)(const void *elem, void *user);
 /** Make any number of values of *in, each handed out by weft_emit_value().  Returns  0, or more: done | negative: an error */
-typedef int (*weft_expand_fn)(const void *in, weft_emit *to, void *user);
+typedef int (*weft_stage_expand_fn)(const void *in, weft_emit *to, void *user);
 /** Make *out of n values that lie one behind the other.  Returns  0 *out goes on | 1, or more: nothing does | negative: an error */
-typedef int (*weft_batch_fn)(const void *values, size_t n, void *out, void *user);
+typedef int (*weft_stage_batch_fn)(const void *values, size_t n, void *out, void *user);
 /** Use it up.  Returns  0, or more: done | negative: an error */
-typedef int (*weft_sink_fn)(const void *in, void *user);
+typedef int (*weft_stage_sink_fn)(const void *in, void *user);
 
 /** What becomes of an element for which a function has returned an error, after the last retry. */
 enum weft_item_policy {
@@ -98,7 +98,7 @@ WEFT_API weft_pipeline *weft_pipeline_new(const weft_pipeline_options *options);
  *  Returns  0 | -ENOMEM | -EINVAL there is a source already, or an option makes no sense here | -EALREADY started. The first error is
  *           kept, and start and run return it.
  *  Waits    never */
-WEFT_API int weft_pipeline_from_fn(weft_pipeline *p, size_t size, weft_source_fn fn, const weft_stage_options *options);
+WEFT_API int weft_pipeline_from_fn(weft_pipeline *p, size_t size, weft_stage_source_fn fn, const weft_stage_options *options);
 /** The source is a channel, received from until it is closed and drained. It stays the caller's, and is closed when the pipeline
  *  ends, so that its senders need not wait for ever. Returns, Waits: as weft_pipeline_from_fn(). */
 WEFT_API int weft_pipeline_from_chan(weft_pipeline *p, weft_chan *c, const weft_stage_options *options);
@@ -112,23 +112,23 @@ WEFT_API int weft_pipeline_from_array(weft_pipeline *p, const void *values, size
  *  size     bytes of what comes out
  *  Returns  as weft_pipeline_from_fn(); -EINVAL also if there is no source yet, or a sink already
  *  Waits    never */
-WEFT_API int weft_pipeline_map(weft_pipeline *p, size_t size, weft_map_fn fn, const weft_stage_options *options);
+WEFT_API int weft_pipeline_map(weft_pipeline *p, size_t size, weft_stage_map_fn fn, const weft_stage_options *options);
 /** A stage that lets some go on, as they are. Returns, Waits: as weft_pipeline_map(). */
-WEFT_API int weft_pipeline_filter(weft_pipeline *p, weft_filter_fn fn, const weft_stage_options *options);
+WEFT_API int weft_pipeline_filter(weft_pipeline *p, weft_stage_filter_fn fn, const weft_stage_options *options);
 /** A stage that makes any number of values of each. They go on as they are handed out; with `.retry`, or `.ordered` and several workers, they
  *  are gathered until fn has returned, and those of a call that failed are dropped. Returns, Waits: as weft_pipeline_map(). */
-WEFT_API int weft_pipeline_expand(weft_pipeline *p, size_t size, weft_expand_fn fn, const weft_stage_options *options);
+WEFT_API int weft_pipeline_expand(weft_pipeline *p, size_t size, weft_stage_expand_fn fn, const weft_stage_options *options);
 /** A stage that makes one value of n, or of those that have come when the first of them has waited for `within`, or at the end.
  *  n        at least 1; with a `.limit` there must be more places than batches can hold back: its workers * (n - 1)
  *  within   0: they wait until n are there
  *  Returns, Waits: as weft_pipeline_map() */
-WEFT_API int weft_pipeline_batch(weft_pipeline *p, size_t size, weft_batch_fn fn, size_t n, weft_time within, const weft_stage_options *options);
+WEFT_API int weft_pipeline_batch(weft_pipeline *p, size_t size, weft_stage_batch_fn fn, size_t n, weft_time within, const weft_stage_options *options);
 /** A stage that sends a copy of each to channel c and lets it go on. The pipeline is one of c's counted producers, so c is closed when the
  *  stage has ended, unless there are others. What waits in c holds the stage up; a closed c is an error of the element.
  *  Returns, Waits: as weft_pipeline_map() */
 WEFT_API int weft_pipeline_tee(weft_pipeline *p, weft_chan *c, const weft_stage_options *options);
 /** The last stage: a function. Returns, Waits: as weft_pipeline_map(). */
-WEFT_API int weft_pipeline_sink(weft_pipeline *p, weft_sink_fn fn, const weft_stage_options *options);
+WEFT_API int weft_pipeline_sink(weft_pipeline *p, weft_stage_sink_fn fn, const weft_stage_options *options);
 /** The last stage: a channel of such elements, with the pipeline as a counted producer, as in weft_pipeline_tee().
  *  Returns, Waits: as weft_pipeline_map() */
 WEFT_API int weft_pipeline_to_chan(weft_pipeline *p, weft_chan *c, const weft_stage_options *options);

@@ -128,7 +128,7 @@ add(weft_pipeline *p, const struct stage *proto, size_t size, const weft_stage_o
 }
 
 int
-weft_pipeline_from_fn(weft_pipeline *p, size_t size, weft_source_fn fn, const weft_stage_options *options)
+weft_pipeline_from_fn(weft_pipeline *p, size_t size, weft_stage_source_fn fn, const weft_stage_options *options)
 {
     return add(p, &(struct stage){.kind = FROM_FN, .fn.source = fn}, size, options);
 }
@@ -152,25 +152,25 @@ weft_pipeline_from_array(weft_pipeline *p, const void *values, size_t n, size_t 
 }
 
 int
-weft_pipeline_map(weft_pipeline *p, size_t size, weft_map_fn fn, const weft_stage_options *options)
+weft_pipeline_map(weft_pipeline *p, size_t size, weft_stage_map_fn fn, const weft_stage_options *options)
 {
     return add(p, &(struct stage){.kind = MAP, .fn.map = fn}, size, options);
 }
 
 int
-weft_pipeline_filter(weft_pipeline *p, weft_filter_fn fn, const weft_stage_options *options)
+weft_pipeline_filter(weft_pipeline *p, weft_stage_filter_fn fn, const weft_stage_options *options)
 {
     return add(p, &(struct stage){.kind = FILTER, .fn.filter = fn}, 0, options);
 }
 
 int
-weft_pipeline_expand(weft_pipeline *p, size_t size, weft_expand_fn fn, const weft_stage_options *options)
+weft_pipeline_expand(weft_pipeline *p, size_t size, weft_stage_expand_fn fn, const weft_stage_options *options)
 {
     return add(p, &(struct stage){.kind = EXPAND, .fn.expand = fn}, size, options);
 }
 
 int
-weft_pipeline_batch(weft_pipeline *p, size_t size, weft_batch_fn fn, size_t n, weft_time within, const weft_stage_options *options)
+weft_pipeline_batch(weft_pipeline *p, size_t size, weft_stage_batch_fn fn, size_t n, weft_time within, const weft_stage_options *options)
 {
     return add(p, &(struct stage){.kind = BATCH, .fn.batch = fn, .n = n, .within = within}, size, options);
 }
@@ -182,7 +182,7 @@ weft_pipeline_tee(weft_pipeline *p, weft_chan *c, const weft_stage_options *opti
 }
 
 int
-weft_pipeline_sink(weft_pipeline *p, weft_sink_fn fn, const weft_stage_options *options)
+weft_pipeline_sink(weft_pipeline *p, weft_stage_sink_fn fn, const weft_stage_options *options)
 {
     return add(p, &(struct stage){.kind = SINK, .fn.sink = fn}, 0, options);
 }

@@ -105,12 +105,12 @@ struct stage {
     char name[NAME];
     size_t in, out; /* bytes of a value */
     union {
-        weft_source_fn source;
-        weft_map_fn map;
-        weft_filter_fn filter;
-        weft_expand_fn expand;
-        weft_batch_fn batch;
-        weft_sink_fn sink;
+        weft_stage_source_fn source;
+        weft_stage_map_fn map;
+        weft_stage_filter_fn filter;
+        weft_stage_expand_fn expand;
+        weft_stage_batch_fn batch;
+        weft_stage_sink_fn sink;
     } fn;
     weft_stage_options o;
     weft_retry_options retry;           /* o.retry points to it */
