@@ -267,6 +267,14 @@ runtime_end_handle(struct task *t)
 }
 
 static void
+pass_on(struct task *t, void *arg)
+{
+    (void)arg;
+    if (t->life == TASK_STARTED)
+        park_pass_on(t);
+}
+
+static void
 discard_rest(struct task *t, void *arg)
 {
     (void)arg;
@@ -286,6 +294,7 @@ discard_tasks(void)
     carry_end_begin(); /* wakers without a CAS see us as a canceller */
     task_each(discard_wait, &claimed);
     carry_end_finish();
+    task_each(pass_on, NULL);
     task_each(discard_rest, NULL);
     return claimed;
 }

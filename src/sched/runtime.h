@@ -3,7 +3,10 @@
 #define SCHED_RUNTIME_H
 
 #include "sched/inject.h"
+#include "sched/waits.h"
 #include "sched/worker.h"
+
+struct waiter;
 
 enum run_state { RUN_NONE, RUN_STARTING, RUN_ON, RUN_SIM };
 
@@ -31,6 +34,7 @@ struct runtime {
     void (*root_end)(struct carried *root, int cause);
     void (*root_free)(struct carried *root);
     void (*task_discarded)(struct task *t); /* it will never go on; its memory is still there */
+    void (*wake_unused[WAIT_KINDS])(struct waiter *n, void *object); /* by enum wait_why: park_pass_on() */
     void (*fd_ready)(uint64_t data, uint32_t events);
     void (*fd_reset)(void); /* at the end of a run */
     void (*trace)(int event, const struct task *t, const void *object, int64_t value); /* trace.h */
@@ -134,7 +138,10 @@ int runtime_sim_open(const struct sim_hooks *hooks, size_t stack_size);
 int runtime_sim_begin(const char *name, weft_fn fn, void *arg);
 /** Run t until nothing runs. False: there is no memory for its stack. */
 bool runtime_sim_go_on(struct task *t);
-/** End what t waits in, and give t back. It never goes on. */
+/* The end of those that are left: each of these for all of them, before the next. */
+void runtime_sim_end_wait(struct task *t);
+void runtime_sim_pass_on(struct task *t);
+/** Give t back. It never goes on. */
 void runtime_sim_discard(struct task *t);
 void runtime_sim_close(void);
 /** The run has ended: every wait that may be cancelled is. */

@@ -378,7 +378,7 @@ hot(void *arg)
     return 0;
 }
 
-enum { TICKS = 40 };
+enum { TICKS = 20 };
 
 struct ticks {
     weft_time took[TICKS];
@@ -556,7 +556,7 @@ writes_all(void *arg)
 static void *
 frees_them(void *arg)
 {
-    usleep(100000);
+    usleep(40000);
     writes_all(arg);
     return NULL;
 }
@@ -661,9 +661,9 @@ static void *
 counts_switches(void *arg)
 {
     struct idle *i = arg;
-    usleep(400000); /* let it come to rest */
+    usleep(200000); /* let it come to rest */
     long before = switches();
-    usleep(1000000);
+    usleep((useconds_t)env_or("WEFT_TEST_IDLE_MS", 300) * 1000);
     i->woken = switches() - before;
     (void)weft_chan_send(i->done, NULL);
     return NULL;

@@ -7,6 +7,17 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+static int returns_0(void *arg) { (void)arg; return 0; }
+
+/** A start that failed has left nothing behind: the next one succeeds. */
+static void
+starts(void)
+{
+    CHECK(known(weft_run_with(&(weft_config){.workers = 3}, returns_0, NULL)));
+    __atomic_store_n(&countdown, 0, __ATOMIC_RELAXED);
+    CHECK_INT(weft_run_with(&(weft_config){.workers = 3}, returns_0, NULL), ==, 0);
+}
+
 static int leaf(void *arg) { return weft_wg_done(arg); }
 
 static int
@@ -320,10 +331,12 @@ simulator_paths(void **state)
             assert_true(hit || err == 3);
             assert_int_equal(check_failures, 0);
         } while (hit);
+        assert_true(n > 1);
         print_message("%d calls made to fail\n", n - 1);
     }
 }
 
+static void start_paths(void **state) { (void)state; all_failures_apart(starts); }
 static void spawn_paths(void **state) { (void)state; all_failures(spawns); }
 static void channel_paths(void **state) { (void)state; all_failures(channels); }
 static void broadcast_paths(void **state) { (void)state; all_failures(broadcasts); }
@@ -337,7 +350,7 @@ static void timer_paths(void **state) { (void)state; all_failures(timers); }
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(spawn_paths), cmocka_unit_test(channel_paths), cmocka_unit_test(broadcast_paths), cmocka_unit_test(descriptor_paths),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(start_paths), cmocka_unit_test(spawn_paths), cmocka_unit_test(channel_paths), cmocka_unit_test(broadcast_paths), cmocka_unit_test(descriptor_paths),
         cmocka_unit_test(pool_paths), cmocka_unit_test(handle_paths), cmocka_unit_test(tied_paths), cmocka_unit_test(group_paths), cmocka_unit_test(timer_paths), cmocka_unit_test(simulator_paths)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
