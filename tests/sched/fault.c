@@ -124,10 +124,14 @@ pools(void *arg)
         weft_wg_add(&g, 1);
         err = weft_pool_submit_job(p, leaf, &g, &j);
         CHECK(known(err));
-        if (err)
-            weft_wg_done(&g);
-        else
+        int result = err;
+        if (!err) {
+            CHECK_INT(weft_job_wait(j, &result), ==, 0);
             weft_job_free(j);
+        }
+        CHECK(result == 0 || known(result));
+        if (result) /* it has not run */
+            weft_wg_done(&g);
     }
     CHECK(known(weft_pool_drain(p)));
     weft_pool_free(p);
