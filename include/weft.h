@@ -5,6 +5,7 @@
 #include <weft/base.h>
 #include <weft/block.h>
 #include <weft/barrier.h>
+#include <weft/breaker.h>
 #include <weft/broadcast.h>
 #include <weft/chan.h>
 #include <weft/cond.h>
@@ -13,14 +14,19 @@
 #include <weft/each.h>
 #include <weft/errno.h>
 #include <weft/event.h>
+#include <weft/gen.h>
 #include <weft/fan.h>
+#include <weft/flight.h>
 #include <weft/group.h>
 #include <weft/io.h>
 #include <weft/items.h>
 #include <weft/mutex.h>
 #include <weft/once.h>
+#include <weft/pipeline.h>
 #include <weft/pool.h>
 #include <weft/process.h>
+#include <weft/rate.h>
+#include <weft/retry.h>
 #include <weft/rwmutex.h>
 #include <weft/select.h>
 #include <weft/sem.h>
@@ -29,6 +35,7 @@
 #include <weft/time.h>
 #include <weft/timeout.h>
 #include <weft/timer.h>
+#include <weft/trace.h>
 #include <weft/watch.h>
 #include <weft/wg.h>
 
