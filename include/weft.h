@@ -15,6 +15,7 @@
 #include <weft/gen.h>
 #include <weft/group.h>
 #include <weft/io.h>
+#include <weft/merge.h>
 #include <weft/mutex.h>
 #include <weft/once.h>
 #include <weft/pool.h>

@@ -88,3 +88,15 @@ mutation(marks_looks_too_late marks chan/chan.c
   "    bool crossed = marked && chan_marks_crossed(c);\n    spin_unlock(&c->lock);\n    if (out)"
   "    spin_unlock(&c->lock);\n    spin_lock(&c->lock);\n    bool crossed = marked && chan_marks_crossed(c);\n    spin_unlock(&c->lock);\n    if (out)"
   .300)
+mutation(merge_turn_is_lost merge pattern/merge_turn.c
+  "    else\n        give_locked(t);"
+  "")
+mutation(merge_remove_does_not_wait merge pattern/merge.c
+  "    weft_wg_hold(&in->touching);"
+  "")
+mutation(merge_removed_value_is_dropped merge pattern/merge.c
+  "    int last = in->has_value && err != -EPIPE ? deliver(in, false) : 0;"
+  "    int last = 0;")
+mutation(merge_cancel_leaves_it_open merge pattern/merge.c
+  "    weft_ctx_cancel(weft_group_ctx(m->group), cause);\n    close_intake(m);"
+  "    weft_ctx_cancel(m->taking, cause);")
