@@ -25,7 +25,9 @@ static int inside;       /* atomic: handlers that run */
 static struct sigaction before[SIGNALS]; /* of whoever is wired */
 static bool taken[SIGNALS];
 
-static void
+/** errno stays, for the code that a handler interrupts. It lies in the thread's memory, of which ThreadSanitizer does not know that a task may
+ *  read it. */
+static __attribute__((no_sanitize("thread"))) void
 wake_listener(weft_quit *q)
 {
     uint64_t one = 1;

@@ -385,10 +385,11 @@ catches(void *arg)
     CHECK_INT(weft_quit_new(&q, &(weft_quit_options){.signals = true}), ==, 0);
     int free_before = dup(0), free_after;
     close(free_before);
-    CHECK_INT(weft_quit_new(&second, &(weft_quit_options){.signals = true}), ==, -EBUSY);
+    for (int i = 0; i < 40; i++)
+        CHECK_INT(weft_quit_new(&second, &(weft_quit_options){.signals = true}), ==, -EBUSY);
     free_after = dup(0);
     close(free_after);
-    CHECK_INT(free_after, ==, free_before); /* no descriptor is left */
+    CHECK_INT(free_after, <, free_before + 20); /* none is left of those; the runtime may have opened a few */
     begin();
     struct part p = {.name = "1"};
     add(q, &p);
