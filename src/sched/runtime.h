@@ -29,6 +29,7 @@ struct runtime {
     uint32_t forked;     /* atomic: this is a forked child */
     /* hooks of upper floors */
     void (*report)(const char *headline); /* print who waits for what */
+    void (*blocked)(struct worker *w, struct task *t, int64_t ns); /* say that t has kept w so long */
     struct carried *(*root_new)(void);
     void (*root_end)(struct carried *root, int cause);
     void (*root_free)(struct carried *root);
@@ -46,11 +47,13 @@ struct runtime {
     unsigned stack_class;
     size_t max_tasks;
     bool sticky;         /* constant in a run: tasks are tied to their worker unless told otherwise */
+    int64_t warn_block;  /* constant in a run: ns after which a task that keeps its worker is reported; 0: never */
     unsigned target;     /* constant in a run: how many workers should run tasks; these are in crew.c: */
     int32_t active;      /* atomic: how many do */
     unsigned n;          /* atomic: how many exist, grows */
     struct worker *workers[WORKERS_MAX];
     uint32_t threads;    /* atomic: OS threads of this run */
+    uint64_t handoffs;   /* atomic: statistics: tasks that were taken from the wake slot of a worker that is stuck */
     struct injector injector;
     /* the supervisor's event word: a futex; bumped when the main task ends, and when all workers sleep */
     uint32_t event __attribute__((aligned(64)));
@@ -72,10 +75,15 @@ extern struct runtime rt;
 
 /** 0 | -ESRCH no runtime | -ECANCELED it ends | -ECHILD. */
 int runtime_check(void);
+/** Keep the run that goes on, if any, from ending: to runtime_leave(). A worker's own run cannot end meanwhile. False: none goes on. */
+bool runtime_visit(void);
+void runtime_leave(void);
 /** The main task has ended. */
 void runtime_main_done(int result);
 /** Tell the supervisor to look. */
 void runtime_event(void);
+/** Every field of *c has the value that counts; given may be NULL. 0 or -EINVAL. */
+int runtime_configure(const weft_config *given, weft_config *c);
 /** How many tasks have not ended. */
 uint64_t runtime_live_tasks(void);
 /** Before a run, simulated or not: all that is a run's own is as new. */
