@@ -124,3 +124,7 @@ mutation(pool_delivers_to_nobody pool pattern/pool_work.c
 mutation(pool_sleeps_over_the_pause pool pattern/pool_work.c
   "    weft_time due = p->paused ? WEFT_NEVER : queue_due(&p->jobs);"
   "    weft_time due = WEFT_NEVER;")
+mutation(pool_submitter_keeps_a_wake pool pattern/pool_submit.c
+  "            if (p->submitters && board_has_room(p)) /* a wake-up that came to us */\n                weft_cond_signal(&p->space);\n"
+  ""
+  .z)
