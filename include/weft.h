@@ -20,6 +20,7 @@
 #include <weft/once.h>
 #include <weft/pool.h>
 #include <weft/process.h>
+#include <weft/pubsub.h>
 #include <weft/rate.h>
 #include <weft/retry.h>
 #include <weft/rwmutex.h>
