@@ -98,6 +98,9 @@ WEFT_API int weft_gen_yield_until(weft_gen *g, const void *value, weft_time dead
  *  Waits    never */
 WEFT_API weft_chan *weft_gen_chan(weft_gen *g);
 
+/** How many bytes a value has.  Returns  what weft_gen_new() was given   Waits  never */
+WEFT_API size_t weft_gen_elem_size(const weft_gen *g);
+
 /** How it ended.
  *  Returns  0 it has not, or well | the error that fn has returned; the -ECANCELED of one that was stopped does not count
  *  Waits    never */

@@ -74,7 +74,7 @@ WEFT_API int weft_rate_wait_until(weft_rate *r, uint64_t n, weft_time deadline) 
 WEFT_API int weft_rate_reserve(weft_rate *r, uint64_t n, weft_time *delay) WEFT_MUST_CHECK;
 
 /** Give back n tokens that were taken, by any of the calls, and not used: those that wait get them. The bucket holds no more than the
- *  burst all the same.
+ *  burst all the same. While others wait, what is reserved behind them and has yet to flow in is given back first.
  *  Returns  0 | -EOVERFLOW more than were taken; then nothing changed
  *  Waits    never */
 WEFT_API int weft_rate_return(weft_rate *r, uint64_t n);

@@ -43,6 +43,9 @@ typedef struct weft_config {
     unsigned max_threads;        /**< workers at most, those included that are added while others are stuck (<weft/block.h>); 0: 512, the most.
                                       As many as `workers`, or less: none is added */
     bool sticky;                 /**< every task is started as with weft_attr.sticky */
+    weft_time warn_block;        /**< a task that keeps its worker longer than this, in a blocking call or a computation, is reported on stderr, once
+                                      each time: its name, where it was started, where it is. Not in sections that it announced
+                                      (weft_block_begin()). 0: WEFT_WARN_BLOCK (a number of ms, or with us, ms, s), else it is not; WEFT_NEVER: not */
     unsigned max_offloads;       /**< threads of weft_offload() at most; functions above that wait for one; 0: 64 */
     uintptr_t reserved_[4];      /**< zero */
 } weft_config;

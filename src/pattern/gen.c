@@ -255,6 +255,12 @@ weft_gen_chan(weft_gen *g)
     return g->values;
 }
 
+size_t
+weft_gen_elem_size(const weft_gen *g)
+{
+    return weft_chan_elem_size(g->values);
+}
+
 /* ---- the end ---- */
 
 int

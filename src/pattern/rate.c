@@ -6,7 +6,8 @@
  *             when a new period is set (down, by less than a unit).
  * Reserve     takes from the level at once, below zero where need be. Behind those that wait it may not take before them: what it wants
  *             is noted with the last of them (`behind`) and taken when that one leaves; if it leaves unserved while others stand
- *             before it, its note goes to the one before.
+ *             before it, its note goes to the one before. What is given back pays such notes first: put into the bucket it would
+ *             serve those before with what has yet to flow in.
  * Invariants  queued = the sum of n and behind over the queue. level is at most burst * period after refill(). Nodes lie on the stacks of
  *             those that wait, and leave the queue under the lock before they return.
  * Locks       lock guards everything. No time is spent under it but to count, and to walk the queue in weft_rate_set(). */
@@ -227,19 +228,31 @@ weft_rate_reserve(weft_rate *r, uint64_t n, weft_time *delay)
     return err;
 }
 
+static int
+give_back(weft_rate *r, uint64_t n)
+{
+    if (n > r->taken - r->returned)
+        return -EOVERFLOW;
+    refill(r);
+    r->returned += n;
+    for (struct waiter *w = r->last; w && n; w = w->prev) {
+        uint64_t k = w->behind < n ? w->behind : n;
+        w->behind -= k;
+        r->queued -= k;
+        n -= k;
+    }
+    r->level += units(r, n);
+    cap(r);
+    if (r->first)
+        weft_cond_signal(&r->first->turn);
+    return 0;
+}
+
 int
 weft_rate_return(weft_rate *r, uint64_t n)
 {
     weft_mutex_hold(&r->lock);
-    int err = n <= r->taken - r->returned ? 0 : -EOVERFLOW;
-    if (!err) {
-        refill(r);
-        r->returned += n;
-        r->level += units(r, n);
-        cap(r);
-        if (r->first)
-            weft_cond_signal(&r->first->turn);
-    }
+    int err = give_back(r, n);
     weft_mutex_unlock(&r->lock);
     return err;
 }

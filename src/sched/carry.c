@@ -3,6 +3,7 @@
 
 #include "base/spinlock.h"
 #include "os/thread.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 
@@ -68,7 +69,7 @@ void
 carry_end(struct carried *c)
 {
     if (c == rt.root)
-        task_each(end_of_root, c);
+        (sim_on() ? rt.sim->each : task_each)(end_of_root, c);
     struct parker *won[BATCH];
     unsigned n;
     do {

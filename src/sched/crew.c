@@ -15,7 +15,7 @@
  *             has armed are run by the monitor. C4 An entry of rt.workers below rt.n never changes in a run.
  * Order       A bit seen late only delays the correction: the worker clears it at a later schedule point, or the monitor does.
  * Locks       crew.lock guards the list of spares.
- * Proved by   tests/model (stuck). */
+ * Tested by   tests/sched/block_contract.c, tied_contract.c; the end of a run: stop_contract.c. */
 #include "sched/crew.h"
 
 #include "base/attr.h"
@@ -24,6 +24,7 @@
 #include "os/signal.h"
 #include "os/clock.h"
 #include "os/thread.h"
+#include "os/where.h"
 #include "sched/idle.h"
 #include "sched/monitor.h"
 #include "sched/timer.h"
@@ -44,7 +45,7 @@ static struct {
     struct worker *spares; /* lock */
     unsigned spare_count;  /* atomic, written under the lock */
     unsigned max;          /* constant in a run */
-    uint64_t added;        /* atomic */
+    uint64_t added, stuck, recalled; /* atomic: statistics */
 } crew;
 
 __attribute__((constructor(101))) static void
@@ -78,6 +79,8 @@ worker_thread(void *arg)
     struct worker *w = arg;
     adopt_thread(w);
     os_fault_stack_install(&w->fault_stack, &w->fault_stack_size); /* without it an overflow is a plain SIGSEGV */
+    if (rt.warn_block)
+        os_where_allow();
     worker_main(w);
     os_fault_stack_remove(w->fault_stack, w->fault_stack_size);
     a_store_rel(&w->exited, 1); /* [crew.exited] */
@@ -135,7 +138,7 @@ crew_start(unsigned target, unsigned max)
 {
     crew.spares = NULL;
     crew.spare_count = 0;
-    crew.added = 0;
+    crew.added = crew.stuck = crew.recalled = 0;
     crew.max = max;
     rt.target = target;
     rt.active = (int32_t)target;
@@ -274,8 +277,10 @@ bool
 crew_stuck(struct worker *w)
 {
     a_add_seq(&rt.active, -1); /* before the bit: who clears it adds one again */
-    if (!(a_or_seq(&w->attention, ATTEND_STUCK) & ATTEND_STUCK)) /* [crew.attention] */
+    if (!(a_or_seq(&w->attention, ATTEND_STUCK) & ATTEND_STUCK)) { /* [crew.attention] */
+        a_add_rlx(&crew.stuck, 1); /* for statistics */
         return true;
+    }
     a_add_seq(&rt.active, 1);
     return false;
 }
@@ -394,7 +399,8 @@ crew_recall(struct worker *w)
     spin_unlock(&crew.lock);
     if (!spare)
         return;
-    a_add_seq(&rt.active, 1); /* perhaps above the target: then some worker leaves */
+    a_add_rlx(&crew.recalled, 1); /* for statistics */
+    a_add_seq(&rt.active, 1);     /* perhaps above the target: then some worker leaves */
     idle_enlist(w);
     recall(w);
 }
@@ -428,6 +434,8 @@ crew_counts(void)
         .workers = crew_size(),
         .spares = a_load_rlx(&crew.spare_count), /* statistics */
         .stuck = stuck > 0 ? (unsigned)stuck : 0,
-        .added = a_load_rlx(&crew.added), /* statistics */
+        .added = a_load_rlx(&crew.added), /* statistics, as the next two */
+        .stuck_ever = a_load_rlx(&crew.stuck),
+        .recalled = a_load_rlx(&crew.recalled),
     };
 }

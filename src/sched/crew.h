@@ -45,7 +45,7 @@ bool crew_leave(struct worker *w);
 
 struct crew_counts {
     unsigned workers, spares, stuck;
-    uint64_t added; /* by crew_add(), so far */
+    uint64_t added, stuck_ever, recalled; /* by crew_add(), crew_stuck(), crew_recall(), so far */
 };
 struct crew_counts crew_counts(void);
 

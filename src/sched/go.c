@@ -58,9 +58,8 @@ live_about(void)
     return n;
 }
 
-/** Keep the run that goes on, if any, from ending: to leave(). A worker's own run cannot end meanwhile. */
-static bool
-visit(void)
+bool
+runtime_visit(void)
 {
     if (worker_self())
         return true;
@@ -71,8 +70,8 @@ visit(void)
     return false;
 }
 
-static void
-leave(void)
+void
+runtime_leave(void)
 {
     if (!worker_self())
         a_sub_rel(&rt.visitors, 1); /* [runtime.visit] */
@@ -95,13 +94,13 @@ static int
 birth(struct task **out)
 {
     sched_point();
-    if (!visit()) {
+    if (!runtime_visit()) {
         int err = runtime_check();
         return err ? err : -ECANCELED; /* it is just ending */
     }
     int err = get_block(out);
     if (err)
-        leave();
+        runtime_leave();
     return err;
 }
 
@@ -109,7 +108,7 @@ static int
 stillborn(struct task *t, int err)
 {
     task_free(worker_self(), t);
-    leave();
+    runtime_leave();
     return err;
 }
 
@@ -133,7 +132,7 @@ launch_thread(struct task *t, struct carried *c, size_t stack)
     trace(TRACE_SPAWN, NULL, t, 0);
     int err = own_start(t, own_stack_size(stack));
     if (!err) {
-        leave();
+        runtime_leave();
         return 0;
     }
     carry_leave(&t->parker);
@@ -159,16 +158,16 @@ launch(struct task *t, struct carried *c)
     san_release(t);
     trace(TRACE_SPAWN, NULL, t, 0);
     sched_start(t);
-    leave();
+    runtime_leave();
 }
 
 uint32_t
 task_run(void)
 {
-    if (a_load_rlx(&rt.forked) || !visit()) /* as below */
+    if (a_load_rlx(&rt.forked) || !runtime_visit()) /* as below */
         return 0;
     uint32_t run = rt.run;
-    leave();
+    runtime_leave();
     return run;
 }
 
@@ -176,31 +175,31 @@ struct task *
 task_reserve(uint32_t *run)
 {
     *run = 0;
-    if (a_load_rlx(&rt.forked) || !visit()) /* set before the child's first instruction of ours */
+    if (a_load_rlx(&rt.forked) || !runtime_visit()) /* set before the child's first instruction of ours */
         return NULL;
     *run = rt.run;
     struct task *t = task_alloc(worker_self());
-    leave();
+    runtime_leave();
     return t;
 }
 
 void
 task_unreserve(struct task *t, uint32_t run)
 {
-    if (!visit())
+    if (!runtime_visit())
         return; /* its run has ended, and the block with it */
     if (run == rt.run)
         task_free(worker_self(), t);
-    leave();
+    runtime_leave();
 }
 
 bool
 task_start_reserved(struct task *t, uint32_t run, weft_fn fn, void *arg, struct site site, struct carried *c)
 {
-    if (!visit())
+    if (!runtime_visit())
         return false;
     if (run != rt.run) {
-        leave();
+        runtime_leave();
         return false;
     }
     task_init(t, fn, arg, NULL, rt.stack_class, site);

@@ -489,3 +489,38 @@ park_discard(struct task *t)
         forget_entry(&first[i]);
     return true;
 }
+
+/** Has a waker, and not a timer or the end of a context, won the wait that p had not yet returned from? */
+static bool
+was_woken(struct parker *p)
+{
+    uint64_t tok = a_load_acq(&p->token); /* [park.claim] */
+    enum state state = state_of(tok);
+    return state == WOKEN || (state == SOLO && a_load_acq(&p->woken) == (uint32_t)epoch_of(tok)); /* [park.solo] */
+}
+
+void
+park_forget(struct task *t)
+{
+    struct waiter *first = t->parker.entry;
+    if (was_woken(&t->parker) && first->more == 0) /* out of its queue, and the object may be gone */
+        return;
+    for (uint32_t i = 0; i <= first->more; i++)
+        if (!first[i].won)
+            forget_entry(&first[i]);
+}
+
+void
+park_reset(struct task *t)
+{
+    a_store_rlx(&t->parker.token, token(epoch_of(a_load_rlx(&t->parker.token)), IDLE)); /* nobody else knows it any more */
+    t->parker.why = WAIT_NONE;
+}
+
+void
+park_pass_on(struct task *t)
+{
+    struct parker *p = &t->parker;
+    if (was_woken(p) && rt.wake_unused[p->why])
+        rt.wake_unused[p->why](p->entry, (void *)(uintptr_t)p->object);
+}

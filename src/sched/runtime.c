@@ -16,6 +16,7 @@
 #include "os/futex.h"
 #include "os/signal.h"
 #include "os/thread.h"
+#include "os/where.h"
 #include "sched/carry.h"
 #include "sched/crew.h"
 #include "sched/hooks.h"
@@ -34,7 +35,6 @@
 
 #define FOREIGN_REPORT (5 * WEFT_SECOND) /* all tasks wait, but other threads live: say so once after that time */
 
-enum { OFFLOADS = 64 };
 #define LOOKS_END (100 * WEFT_MS)
 
 struct runtime rt;
@@ -111,81 +111,6 @@ in_forked_child(void)
     rt.visitors = rt.cancelling = 0;
 }
 
-/* ---- configuration ---- */
-
-static void
-ignored(const char *name, const char *value, const char *wanted)
-{
-    fprintf(stderr, "weft: %s=%s is ignored: %s\n", name, value, wanted);
-}
-
-/** A number from the environment, with K, M or G (1024) when a size; 0 when unset or bad. */
-static size_t
-env_number(const char *name, bool size, size_t max)
-{
-    const char *value = getenv(name);
-    if (!value || !*value)
-        return 0;
-    char *end;
-    errno = 0;
-    unsigned long long n = strtoull(value, &end, 10);
-    unsigned shift = 0;
-    if (size && *end)
-        shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
-    if (shift)
-        end++;
-    if (errno || *value == '-' || *end || n == 0 || n > max >> shift) {
-        ignored(name, value, size ? "a size is a number of bytes, or with K, M, G, up to 8M" : "a number from 1 to 256 is needed");
-        return 0;
-    }
-    return (size_t)n << shift;
-}
-
-static enum weft_deadlock
-env_deadlock(void)
-{
-    const char *value = getenv("WEFT_DEADLOCK");
-    if (!value || !*value || strcmp(value, "end") == 0)
-        return WEFT_DEADLOCK_END;
-    if (strcmp(value, "report") == 0)
-        return WEFT_DEADLOCK_REPORT;
-    if (strcmp(value, "off") == 0)
-        return WEFT_DEADLOCK_OFF;
-    ignored("WEFT_DEADLOCK", value, "end, report or off is needed");
-    return WEFT_DEADLOCK_END;
-}
-
-static int
-configure(const weft_config *given, weft_config *c)
-{
-    *c = given ? *given : (weft_config){0};
-    if (c->workers > TARGET_MAX || c->max_threads > WORKERS_MAX || c->grace < 0 || (unsigned)c->deadlock > WEFT_DEADLOCK_OFF ||
-        (unsigned)c->leaks > WEFT_LEAKS_OFF ||
-        (c->grace >= WEFT_CLOCK_BASE && c->grace != WEFT_NEVER))
-        return -EINVAL;
-    if (c->workers == 0)
-        c->workers = (unsigned)env_number("WEFT_WORKERS", false, TARGET_MAX);
-    if (c->workers == 0)
-        c->workers = os_cpu_count();
-    if (c->workers > TARGET_MAX)
-        c->workers = TARGET_MAX;
-    if (c->max_threads == 0)
-        c->max_threads = WORKERS_MAX;
-    if (c->max_offloads == 0)
-        c->max_offloads = OFFLOADS;
-    if (c->stack_size == 0)
-        c->stack_size = env_number("WEFT_STACK", true, stack_class_size(STACK_CLASSES - 1));
-    if (c->stack_size == 0)
-        c->stack_size = stack_class_size(1);
-    if (stack_class_of(c->stack_size) < 0)
-        return -EINVAL;
-    if (c->grace == 0)
-        c->grace = WEFT_SECOND;
-    if (c->deadlock == 0)
-        c->deadlock = env_deadlock();
-    return 0;
-}
-
 /* ---- the supervisor ---- */
 
 uint64_t
@@ -199,12 +124,23 @@ runtime_live_tasks(void)
     return n + a_load_acq(&rt.foreign_spawned);
 }
 
+/** No worker has a task in its inbox. Other queues need no look: who fills them wakes a worker or is one. A worker that is tied to a task may be
+ *  off the list of sleepers, on its own way out of its sleep, and not be counted as awake yet; then it is not told. */
+static bool
+inboxes_empty(void)
+{
+    for (unsigned i = 0, n = crew_size(); i < n; i++)
+        if (a_load_seq(&rt.workers[i]->inbox)) /* [crew.inbox] */
+            return false;
+    return true;
+}
+
 /** All of it at one instant: no worker woke between the first look and the last, and no task that is a thread. */
 static bool
 all_wait(void)
 {
     uint32_t epoch, epoch_after, wakes, wakes_after;
-    if (!idle_all_asleep(&epoch) || !own_all_wait(&wakes) || !runtime_nothing_armed() || a_load_seq(&rt.injector.len) != 0)
+    if (!idle_all_asleep(&epoch) || !own_all_wait(&wakes) || !runtime_nothing_armed() || a_load_seq(&rt.injector.len) != 0 || !inboxes_empty())
         return false;
     return own_all_wait(&wakes_after) && wakes == wakes_after && idle_all_asleep(&epoch_after) && epoch == epoch_after;
 }
@@ -331,6 +267,14 @@ runtime_end_handle(struct task *t)
 }
 
 static void
+pass_on(struct task *t, void *arg)
+{
+    (void)arg;
+    if (t->life == TASK_STARTED)
+        park_pass_on(t);
+}
+
+static void
 discard_rest(struct task *t, void *arg)
 {
     (void)arg;
@@ -350,6 +294,7 @@ discard_tasks(void)
     carry_end_begin(); /* wakers without a CAS see us as a canceller */
     task_each(discard_wait, &claimed);
     carry_end_finish();
+    task_each(pass_on, NULL);
     task_each(discard_rest, NULL);
     return claimed;
 }
@@ -460,6 +405,7 @@ finish(weft_time grace, int cause, enum weft_leaks leaks)
     if (rt.fd_reset)
         rt.fd_reset();
     netpoll_fini();
+    os_where_stop();
     os_quit_remove();
     os_fault_remove();
     offload_fini();
@@ -489,6 +435,7 @@ start(const weft_config *c, weft_fn fn, void *arg)
     runtime_reset();
     rt.max_tasks = c->max_tasks;
     rt.sticky = c->sticky;
+    rt.warn_block = c->warn_block;
     rt.stack_class = (unsigned)stack_class_of(c->stack_size);
     rt.membarrier = os_membarrier_init();
     rt.wants_quiet = QUIET_UNARMED;
@@ -497,6 +444,8 @@ start(const weft_config *c, weft_fn fn, void *arg)
     stack_init();
     os_fault_install(report_fault);
     os_quit_install(on_quit);
+    if (rt.warn_block)
+        os_where_start();
     rt.root = rt.root_new();
     struct task *t = rt.root ? task_alloc(NULL) : NULL;
     int err = t ? 0 : -ENOMEM;
@@ -518,6 +467,7 @@ start(const weft_config *c, weft_fn fn, void *arg)
         crew_free(false);
         task_slab_fini();
         stack_fini();
+        os_where_stop();
         os_quit_remove();
         os_fault_remove();
         runtime_free_root();
@@ -536,7 +486,7 @@ weft_run_with(const weft_config *config, weft_fn fn, void *arg)
     if (a_load_rlx(&rt.forked)) /* set before the child's first instruction of ours */
         return -ECHILD;
     weft_config c;
-    int err = configure(config, &c);
+    int err = runtime_configure(config, &c);
     if (err)
         return err;
     uint32_t none = RUN_NONE;

@@ -81,13 +81,26 @@ runtime_sim_go_on(struct task *t)
 }
 
 void
+runtime_sim_end_wait(struct task *t)
+{
+    if (t->life == TASK_STARTED && !park_discard(t))
+        park_forget(t);
+}
+
+void
+runtime_sim_pass_on(struct task *t)
+{
+    if (t->life == TASK_STARTED)
+        park_pass_on(t);
+}
+
+void
 runtime_sim_discard(struct task *t)
 {
     struct worker *w = rt.workers[0];
     if (t->life == TASK_STARTED) {
-        park_discard(t); /* claimed already: no other thread is there that could still touch it */
         timer_disarm(&t->timer);
-        t->parker.why = WAIT_NONE;
+        park_reset(t);
         fiber_fini(&t->fiber);
     }
     carry_leave(&t->parker); /* what it waited in may have been its context's */

@@ -85,6 +85,7 @@ offer_slot(struct worker *w)
     if (t) {
         push(w, t);
         idle_notify();
+        a_add_rlx(&rt.handoffs, 1); /* statistics */
     }
 }
 
@@ -203,8 +204,11 @@ next_local(struct worker *w)
     struct task *t;
     uint32_t tick = w->tick + 1, attention = a_load_rlx(&w->attention); /* see crew.c: late is fine */
     a_store_rlx(&w->tick, tick); /* the monitor only looks whether it moves */
-    if (__builtin_expect(attention, 0) && attend(w, attention, &t))
-        return t;
+    if (__builtin_expect(attention, 0)) {
+        struct task *tied; /* its address is taken: not t, which would live in memory for it */
+        if (attend(w, attention, &tied))
+            return tied;
+    }
     if (tick % CLOCK_TICKS == 0 || tick % INJECT_TICKS == 0) {
         t = look_around(w);
         if (t)

@@ -250,7 +250,7 @@ whole_run(void *arg)
     (void)arg;
     for (int i = 0; i < TASKS; i++)
         CHECK_INT(weft_wg_go(&g, act_as_task, &actors[i]), ==, 0);
-    weft_time until = weft_in(env_or("WEFT_STRESS_SECONDS", 2) * WEFT_SECOND);
+    weft_time until = weft_in(env_or("WEFT_STRESS_SECONDS", 1) * WEFT_SECOND);
     while (weft_now() < until)
         CHECK_INT(weft_sleep(5 * WEFT_MS), ==, 0);
     __atomic_store_n(&over, 1, __ATOMIC_SEQ_CST);
@@ -279,7 +279,7 @@ trees(void **state)
         weft_ctx_free(slots[i]);
     weft_chan_free(never);
     for (int i = 0; i < TASKS + THREADS; i++)
-        assert_true(actors[i].n_ops > 0 || env_or("WEFT_STRESS_SECONDS", 2) == 0);
+        assert_true(actors[i].n_ops > 0 || env_or("WEFT_STRESS_SECONDS", 1) == 0);
     assert_int_equal(check_failures, 0);
 }
 

@@ -51,9 +51,12 @@ said(const weft_config *config, weft_fn fn, void *arg)
     return text;
 }
 
+static weft_ctx *ctx;
+
 static int
 yields_and_ends(void *arg)
 {
+    ctx = weft_ctx_with_timeout(weft_ctx_background(), 100 * WEFT_SECOND); /* it has a timer here: every eighth turn asks for the time */
     for (int i = *(int *)arg; i; i--)
         weft_yield();
     __atomic_store_n(&armed, 1, __ATOMIC_RELEASE);
@@ -68,6 +71,7 @@ a_worker_held_up_after_its_last_task_is_waited_for(void **state)
     for (int yields = 0; yields < 61 && __atomic_load_n(&held_up, __ATOMIC_ACQUIRE) < 3; yields++) { /* at some of these turns the worker looks around, and asks for the time */
         const char *text = said(&(weft_config){.workers = 1}, yields_and_ends, &yields);
         __atomic_store_n(&armed, 0, __ATOMIC_RELEASE);
+        weft_ctx_free(ctx);
         assert_string_equal(text, "");
     }
     assert_true(__atomic_load_n(&held_up, __ATOMIC_ACQUIRE) > 0);

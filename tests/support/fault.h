@@ -1,6 +1,7 @@
 /* fault.h: calls that can fail do so, one after the other. For one source file of a test.
  *
- * The linker sends malloc, mmap, pthread_create and so on through __wrap_*: the Nth fails. See weft_fault_test() in tests/CMakeLists.txt. */
+ * The linker sends malloc, mmap, pthread_create and so on through __wrap_*: the Nth fails. See tests/CMakeLists.txt. That no call was
+ * made to fail, because the linker did not do so, fails a test too. */
 #ifndef TESTS_FAULT_H
 #define TESTS_FAULT_H
 
@@ -10,6 +11,12 @@
 #include <stdbool.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
 
 #include <weft/errno.h>
 
@@ -99,6 +106,51 @@ all_failures(weft_fn fn)
         assert_true(hit || err == 0);
         assert_int_equal(check_failures, 0);
     } while (hit);
+    assert_true(n > 1);
+    print_message("%d calls made to fail\n", n - 1);
+}
+
+enum { HIT = 3 };
+
+static inline int
+leaks(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+    return __lsan_do_recoverable_leak_check();
+#else
+    return 0;
+#endif
+}
+
+/** fn() with the Nth call failing, in a process of its own. */
+static inline int
+try_nth(void (*fn)(void), int n)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        check_failures = 0;
+        hit = false;
+        __atomic_store_n(&countdown, n, __ATOMIC_RELAXED);
+        fn();
+        __atomic_store_n(&countdown, 0, __ATOMIC_RELAXED);
+        _exit(check_failures || leaks() ? 1 : hit ? HIT : 0);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/** As all_failures(), each time in a process in which nothing was done before. Only while this one has a single thread. */
+static inline void
+all_failures_apart(void (*fn)(void))
+{
+    int n = 1, rc;
+    while ((rc = try_nth(fn, n)) == HIT)
+        n++;
+    assert_int_equal(rc, 0);
+    assert_true(n > 1);
     print_message("%d calls made to fail\n", n - 1);
 }
 
