@@ -11,13 +11,18 @@
 #include <weft/cond.h>
 #include <weft/ctx.h>
 #include <weft/debug.h>
+#include <weft/each.h>
 #include <weft/errno.h>
 #include <weft/event.h>
+#include <weft/gen.h>
+#include <weft/fan.h>
 #include <weft/flight.h>
 #include <weft/group.h>
 #include <weft/io.h>
+#include <weft/items.h>
 #include <weft/mutex.h>
 #include <weft/once.h>
+#include <weft/pipeline.h>
 #include <weft/pool.h>
 #include <weft/process.h>
 #include <weft/quit.h>
@@ -29,7 +34,9 @@
 #include <weft/sim.h>
 #include <weft/task.h>
 #include <weft/time.h>
+#include <weft/timeout.h>
 #include <weft/timer.h>
+#include <weft/trace.h>
 #include <weft/watch.h>
 #include <weft/wg.h>
 

@@ -1,17 +1,60 @@
 /* switch.h: the context switch, all that weft has per CPU.
  *
- * Idea        A context that does not run is one word, its stack pointer; everything else lies on its stack: the
- *             callee-saved registers, the control words of the FP unit (callee-saved by the ABI too), the place to go on.
- *             Caller-saved registers need no saving, since every switch is a call of a function.
+ * Idea        A context that does not run is one word, its stack pointer; everything else lies on its stack: the callee-saved registers
+ *             (x86-64: those that the compiler had a use for; it is told that a switch changes all), the control words of the FP unit
+ *             (callee-saved by the ABI too), the place to go on. What is caller-saved needs no saving.
  * Order       arch_switch() stores *save with release after the registers are on the stack. Who loads a non-NULL word
  *             with acquire may resume the context at once, on any thread: that is how a parking task is published.
- * Why jmp     A switch leaves by an indirect jump, not by ret: the return predictor would guess the caller of the
- *             context that parked, and miss each time (measured: 5.7 ns a switch). */
+ * Why inline  and by jmp: the return predictor of a CPU pairs each ret with a call. A switch that is called, or leaves by ret, breaks all
+ *             pairs of both tasks, and each ret that follows is guessed wrong (docs/decisions/025-switch-in-place.md). */
 #ifndef ARCH_SWITCH_H
 #define ARCH_SWITCH_H
 
-/** Save this context in *save, go on with the one whose saved stack pointer is `sp`. Returns when somebody resumes us. */
-void arch_switch(void **save, void *sp);
+#if !defined(__x86_64__)
+void arch_switch_call(void **save, void *sp);
+#endif
+
+/** Save this context in *save, go on with the one whose saved stack pointer is `sp`. Returns when somebody resumes us.
+ *  The calling function must call others too: then the compiler keeps nothing below its stack pointer. */
+static inline __attribute__((always_inline)) void
+arch_switch(void **save, void *sp)
+{
+#if defined(__x86_64__)
+    /* The layout is told in switch_x86_64.S. The control words are loaded only where they differ, which is rare. */
+    __asm__ volatile("leaq 1f(%%rip), %%rcx\n\t"
+                     "pushq %%rcx\n\t"
+                     "pushq %%rbp\n\t"
+                     "subq $8, %%rsp\n\t"
+                     "stmxcsr (%%rsp)\n\t"
+                     "fnstcw 4(%%rsp)\n\t"
+                     "movl (%%rsp), %%eax\n\t"
+                     "movzwl 4(%%rsp), %%edx\n\t"
+                     "movq %%rsp, (%%rdi)\n\t" /* release: x86 keeps stores in order */
+                     "movq %%rsi, %%rsp\n\t"
+                     "cmpl (%%rsp), %%eax\n\t"
+                     "jne 2f\n\t"
+                     "cmpw 4(%%rsp), %%dx\n\t"
+                     "jne 2f\n"
+                     "3:\n\t"
+                     "addq $8, %%rsp\n\t"
+                     "popq %%rbp\n\t"
+                     "popq %%rcx\n\t"
+                     "jmp *%%rcx\n"
+                     "2:\n\t"
+                     "ldmxcsr (%%rsp)\n\t"
+                     "fldcw 4(%%rsp)\n\t"
+                     "jmp 3b\n"
+                     "1:\n\t"
+                     "endbr64"
+                     : "+D"(save), "+S"(sp)
+                     :
+                     : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc", "xmm0",
+                     "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",
+                     "xmm14", "xmm15");
+#else
+    arch_switch_call(save, sp);
+#endif
+}
 
 /** Go on with the context `sp`; this one is never resumed. */
 __attribute__((noreturn)) void arch_jump(void *sp);
@@ -28,7 +71,7 @@ static inline const void *
 arch_saved_frame(const void *sp)
 {
 #if defined(__x86_64__)
-    return (const char *)sp + 48;
+    return (const char *)sp + 8;
 #else
     return (const char *)sp + 80;
 #endif

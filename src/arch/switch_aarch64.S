@@ -25,11 +25,11 @@
 	add	sp, sp, #176
 	.endm
 
-	.globl	arch_switch
-	.hidden	arch_switch
-	.type	arch_switch, %function
+	.globl	arch_switch_call
+	.hidden	arch_switch_call
+	.type	arch_switch_call, %function
 	.p2align 5
-arch_switch:                            /* x0: void **save, x1: void *sp */
+arch_switch_call:                            /* x0: void **save, x1: void *sp */
 	.cfi_startproc
 	BTI_C
 	sub	sp, sp, #176
@@ -57,7 +57,7 @@ arch_switch:                            /* x0: void **save, x1: void *sp */
 	.cfi_restore x30
 	br	x30
 	.cfi_endproc
-	.size	arch_switch, .-arch_switch
+	.size	arch_switch_call, .-arch_switch_call
 
 	.globl	arch_jump
 	.hidden	arch_jump

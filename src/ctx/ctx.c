@@ -10,16 +10,17 @@
  *             not the other way round: the canceller takes one where the child is not already on its way to be freed.
  * Locks       carried.lock of one context at a time. `marking` of what one is ending is taken below carried.lock, where it is free, and
  *             held while the rest is marked. No lock is held while a waiter is made ready or a hook started.
- * Order       [ctx.err] the cause is written before err is stored with release. See park.c for [park.cancel]. */
+ * Order       [ctx.err] the cause is written before err is stored with release. See park.c for [park.cancel].
+ *             [ctx.child] the canceller's last touch of a child that it found without references lets the last holder free it. */
 #include "ctx/ctx.h"
 
+#include "base/attr.h"
 #include "base/spinlock.h"
 #include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 static struct weft_ctx background, out_of_memory;
 
@@ -47,7 +48,7 @@ static void
 leave_parent(weft_ctx *ctx)
 {
     weft_ctx *parent = ctx->parent;
-    if (!parent)
+    if (!a_load_acq(&ctx->is_child)) /* [ctx.child] */
         return;
     spin_lock(&parent->carried.lock);
     if (ctx->is_child)
@@ -65,8 +66,12 @@ weft_ctx_free(weft_ctx *ctx)
         san_acquire(ctx);
         weft_ctx *parent = ctx->parent;
         leave_parent(ctx);
-        timer_disarm(&ctx->timer); /* one that is being taken just now finds no reference to take */
-        weft_chan_free(&ctx->done);
+        if (ctx->timed)
+            timer_disarm(&ctx->timer); /* one that is being taken just now finds no reference to take */
+        if (a_load_rlx(&ctx->has_done)) /* relaxed: nobody else is left */
+            weft_chan_free(&ctx->done);
+        else
+            ctx_block_free(ctx);
         ctx = parent; /* a loop: a long chain must not eat the stack */
     }
 }
@@ -74,7 +79,7 @@ weft_ctx_free(weft_ctx *ctx)
 static void
 free_memory(weft_chan *done)
 {
-    free(container_of(done, struct weft_ctx, done));
+    ctx_block_free(container_of(done, struct weft_ctx, done));
 }
 
 /* ---- the end ---- */
@@ -89,14 +94,18 @@ mark(weft_ctx *ctx, int err, int cause, struct link *children)
         ctx->is_marking = !link_empty(&ctx->children);
         if (ctx->is_marking)
             spin_lock(&ctx->marking);
+        ctx->had_carriers = ctx->carried.n > 0; /* who comes later sees that it has ended */
+        ctx->had_hooks = !link_empty(&ctx->hooks);
         ctx->cause = cause;
+        san_release(&ctx->done); /* for those who ask for it only now */
         a_store_rel(&ctx->carried.err, err); /* [ctx.err] */
     }
     while (first && !link_empty(&ctx->children)) {
         weft_ctx *child = container_of(ctx->children.next, struct weft_ctx, sibling);
         link_remove(&child->sibling);
-        child->is_child = false;
-        if (try_ref(child))
+        bool alive = try_ref(child);
+        a_store_rel(&child->is_child, false); /* [ctx.child] if it is not, its last holder may go on now */
+        if (alive)
             link_add(children, &child->sibling);
     }
     spin_unlock(&ctx->carried.lock);
@@ -159,23 +168,12 @@ mark_tree(weft_ctx *ctx, int err, int cause)
     return ended;
 }
 
-static bool
-has_carriers(weft_ctx *ctx)
-{
-    if (&ctx->carried == rt.root)
-        return true;
-    spin_lock(&ctx->carried.lock);
-    bool any = ctx->carried.n > 0; /* who comes later sees that it has ended */
-    spin_unlock(&ctx->carried.lock);
-    return any;
-}
-
 static void
 end_waits(weft_ctx *ended)
 {
     bool any = false;
     for (weft_ctx *c = ended; c && !any; c = c->next_ended)
-        any = has_carriers(c);
+        any = c->had_carriers || &c->carried == rt.root;
     if (!any)
         return;
     carry_end_begin();
@@ -196,8 +194,10 @@ end_tree(weft_ctx *ctx, int err, int cause)
         ended = c->next_ended;
         if (c->timed)
             timer_disarm(&c->timer);
-        wait_ready_all(chan_guarded_close(&c->done));
-        ctx_run_hooks(c);
+        if (a_load_acq(&c->has_done)) /* [ctx.done] who makes it later makes it closed */
+            wait_ready_all(chan_guarded_close(&c->done));
+        if (c->had_hooks)
+            ctx_run_hooks(c);
         weft_ctx_free(c);
     }
 }
@@ -269,12 +269,13 @@ init(weft_ctx *ctx)
     ctx->refs = 1;
     ctx->marking = 0;
     ctx->deadline = WEFT_NEVER;
-    ctx->immortal = ctx->never_ends = ctx->timed = ctx->is_child = ctx->is_marking = false;
+    ctx->immortal = ctx->never_ends = ctx->timed = ctx->is_child = false;
+    ctx->is_marking = ctx->had_carriers = ctx->had_hooks = false;
+    ctx->has_done = 0;
     ctx->parent = NULL;
     ctx->key = NULL;
     ctx->cause = 0;
     ctx->timer = (struct timer){.kind = &deadline_timer};
-    chan_init_guarded(&ctx->done, 0, 0, NULL, free_memory);
     san_release(ctx); /* for a canceller that comes by way of its parent or its timer, and may be the last to leave it */
 }
 
@@ -288,7 +289,7 @@ join_parent(weft_ctx *ctx, weft_ctx *parent)
     cause = parent->cause;
     if (!err) {
         link_add(&parent->children, &ctx->sibling);
-        ctx->is_child = true;
+        a_store_rlx(&ctx->is_child, true); /* under the lock */
     }
     spin_unlock(&parent->carried.lock);
     if (err)
@@ -303,7 +304,8 @@ new_below(weft_ctx *parent)
     sched_point();
     if (!parent)
         parent = weft_ctx_current();
-    if (posix_memalign((void **)&ctx, 64, sizeof *ctx) != 0)
+    ctx = ctx_block_new();
+    if (!ctx)
         return &out_of_memory;
     init(ctx);
     if (parent != &background)
@@ -445,9 +447,25 @@ weft_ctx_value(weft_ctx *ctx, const void *key)
     return NULL;
 }
 
+/** Few contexts are ever asked for it, so it is made then. */
+static COLD void
+make_done(weft_ctx *ctx)
+{
+    spin_lock(&ctx->carried.lock);
+    if (!a_load_rlx(&ctx->has_done)) { /* under the lock */
+        chan_init_guarded(&ctx->done, 0, 0, NULL, free_memory);
+        if (ctx->carried.err)
+            ctx->done.closed |= CHAN_CLOSED;
+        a_store_rel(&ctx->has_done, 1); /* [ctx.done] */
+    }
+    spin_unlock(&ctx->carried.lock);
+}
+
 weft_chan *
 weft_ctx_done(weft_ctx *ctx)
 {
+    if (!a_load_acq(&ctx->has_done)) /* [ctx.done] */
+        make_done(ctx);
     return &ctx->done;
 }
 
@@ -470,6 +488,7 @@ static void
 root_free(struct carried *root)
 {
     weft_ctx_free(ctx_of(root));
+    ctx_blocks_drop();
 }
 
 __attribute__((constructor)) static void
@@ -481,7 +500,6 @@ hook(void)
     out_of_memory.immortal = true;
     out_of_memory.cause = -ENOMEM;
     out_of_memory.carried.err = -ECANCELED;
-    chan_guarded_close(&out_of_memory.done);
     rt.root_new = root_new;
     rt.root_end = root_end;
     rt.root_free = root_free;

@@ -16,7 +16,12 @@ struct weft_ctx {
     bool immortal;          /* static: not counted */
     bool never_ends;        /* the background */
     bool timed;             /* the deadline is its own, not its parent's */
-    bool is_marking;        /* of who ended it: it holds `marking` */
+    bool is_child;          /* atomic, the parent's lock: in the parent's list: it ends with it */
+    /* of who ended it: */
+    bool is_marking;        /* it holds `marking` */
+    bool had_carriers;      /* when it ended; and whether it had hooks */
+    bool had_hooks;
+    uint32_t has_done;      /* atomic, written under the lock: `done` is one; then to the end of its memory */
     weft_time deadline;
     weft_ctx *parent;       /* holds a reference; NULL: the background */
     const void *key;
@@ -24,14 +29,12 @@ struct weft_ctx {
     /* the end */
     int cause;              /* written before carried.err */
     weft_ctx *next_ended;   /* of who ended it */
-    struct timer timer;     /* armed until the end or the deadline */
-    /* the parent's lock: */
-    bool is_child;          /* in the parent's list: it ends with it */
-    struct link sibling;    /* once out of that list: of who took it out */
+    struct link sibling;    /* the parent's lock; once out of its list: of who took it out */
     /* lock: */
     struct link children;
     struct link hooks;      /* those that wait for the end */
-    weft_chan done;         /* closed at the end; the memory goes with its last reference */
+    struct timer timer;     /* timed: armed until the end or the deadline */
+    weft_chan done;         /* made when first asked for; closed at the end; the memory goes with its last reference */
 };
 
 static inline struct weft_ctx *
@@ -45,6 +48,11 @@ ctx_of(struct carried *c)
 weft_ctx *ctx_for_tasks(weft_ctx *given);
 /** True unless ctx is out of memory's static context. */
 bool ctx_is_real(const weft_ctx *ctx);
+/** block.c: memory for a context. NULL: there is none. */
+weft_ctx *ctx_block_new(void);
+void ctx_block_free(weft_ctx *ctx);
+/** The run has ended: give back what is kept for the next contexts. */
+void ctx_blocks_drop(void);
 /** hook.c: ctx has just ended: start its hooks. */
 void ctx_run_hooks(weft_ctx *ctx);
 

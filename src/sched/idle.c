@@ -198,7 +198,7 @@ work_visible(struct worker *w)
     for (unsigned i = 0, n = crew_size(); i < n; i++)
         if (ring_len(&rt.workers[i]->ring))
             return true;
-    return a_load_rlx(&w->ring.wake) != NULL;
+    return a_load_rlx(&w->ring.wake) || w->tied || a_load_acq(&w->inbox); /* [crew.inbox] */
 }
 
 /** Leave the list. False: a waker was faster; it has counted us awake and searching, and its wake is on its way. */
@@ -299,14 +299,13 @@ void
 idle_enlist(struct worker *w)
 {
     w->searching = true; /* before it runs */
-    a_add_seq(&idle.state, ENGAGED + AWAKE + SEARCHING + EPOCH);
+    woken(a_add_seq(&idle.state, ENGAGED + AWAKE + SEARCHING + EPOCH));
 }
 
 void
-idle_leave(struct worker *w)
+idle_leave(struct worker *w, bool searching)
 {
-    uint64_t s = a_add_seq(&idle.state, -(ENGAGED + AWAKE + (w->searching ? SEARCHING : 0)));
-    w->searching = false;
+    uint64_t s = a_add_seq(&idle.state, -(ENGAGED + AWAKE + (searching ? SEARCHING : 0)));
     if (rt.membarrier)
         os_membarrier(); /* [idle.barrier] */
     if (work_visible(w))
@@ -315,11 +314,21 @@ idle_leave(struct worker *w)
         fell_asleep(s);
 }
 
+bool
+idle_wake_worker(struct worker *w)
+{
+    if (!unlist(w))
+        return false;
+    woken(a_add_seq(&idle.state, SEARCHING + AWAKE + EPOCH));
+    wake(w);
+    return true;
+}
+
 void
 idle_poke(void)
 {
     uint64_t s = a_load_seq(&idle.state);
-    if (awake(s) < engaged(s))
+    if (awake(s) < engaged(s) || s & NAP)
         wake_one(s);
 }
 

@@ -341,7 +341,7 @@ deadline_is_no_deadlock(void **state)
 {
     (void)state;
     never = weft_chan_new(0, 0);
-    for (long i = 0; i < scaled(300); i++) {
+    for (long i = 0; i < scaled(150); i++) {
         weft_ctx *ctx = weft_ctx_with_timeout(NULL, 100 * WEFT_US + i % 40 * 10 * WEFT_US);
         assert_int_equal(weft_run(wait_for_deadline, ctx), 0);
         weft_ctx_free(ctx);
@@ -445,7 +445,7 @@ static void
 cancel_ends_all(void **state)
 {
     (void)state;
-    for (long n = 0; n < scaled(200); n++) {
+    for (long n = 0; n < scaled(80); n++) {
         weft_ctx *top = weft_ctx_with_cancel(NULL), *mid = weft_ctx_with_cancel(top), *leaf[LEAVES];
         pthread_t t;
         for (int i = 0; i < LEAVES; i++)
@@ -511,7 +511,7 @@ threads_across_runs(void **state)
     never = weft_chan_new(0, 0);
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&t[i], NULL, cancel_all_the_time, &counted), 0);
-    for (long i = 0; i < scaled(200); i++)
+    for (long i = 0; i < scaled(50); i++) /* some ms each, since the threads have the CPUs */
         assert_int_equal(weft_run_with(&(weft_config){.grace = WEFT_NEVER}, short_run, NULL), 0); /* or a hook may be discarded */
     __atomic_store_n(&over, 1, __ATOMIC_RELEASE);
     for (int i = 0; i < 2; i++)
@@ -520,10 +520,92 @@ threads_across_runs(void **state)
     assert_int_equal(check_failures, 0);
 }
 
+/* ---- children are freed, and asked for their done channel, while their parent is cancelled ---- */
+
+enum { CHILDREN = 24, FREERS = 3 };
+
+struct family {
+    weft_ctx *child[CHILDREN];
+    uint32_t next;
+};
+
+static int
+free_children(void *arg)
+{
+    struct family *f = arg;
+    uint32_t i;
+    while ((i = __atomic_fetch_add(&f->next, 1, __ATOMIC_RELAXED)) < CHILDREN) {
+        if (i % 3 == 0)
+            CHECK_INT(weft_chan_recv(weft_ctx_done(f->child[i]), NULL), ==, -EPIPE);
+        weft_ctx_free(f->child[i]);
+    }
+    return 0;
+}
+
+static int
+freed_while_cancelled(void *arg)
+{
+    (void)arg;
+    for (long round = 0; round < scaled(3000); round++) {
+        struct family f = {{NULL}, 0};
+        weft_wg all = WEFT_WG_INIT;
+        weft_ctx *parent = weft_ctx_with_cancel(NULL);
+        for (int i = 0; i < CHILDREN; i++)
+            f.child[i] = weft_ctx_with_cancel(parent);
+        for (int i = 0; i < FREERS; i++)
+            CHECK_INT(weft_wg_go(&all, free_children, &f), ==, 0);
+        for (long i = round % 8; i > 0; i--)
+            weft_yield();
+        weft_ctx_cancel(parent, 0);
+        CHECK_INT(weft_wg_wait(&all), ==, 0);
+        weft_ctx_free(parent);
+    }
+    return 0;
+}
+
+/* ---- many contexts made by some and freed by others: none is handed out twice ---- */
+
+static int
+take_and_free(void *arg)
+{
+    weft_ctx *ctx;
+    long sum = 0;
+    while (weft_chan_recv(arg, &ctx) == 0) {
+        sum += (long)(intptr_t)weft_ctx_value(ctx, arg);
+        CHECK_INT(weft_ctx_err(ctx), ==, 0);
+        weft_ctx_free(ctx);
+    }
+    return (int)(sum % 1000003);
+}
+
+static int
+made_here_freed_there(void *arg)
+{
+    enum { ALIVE = 5000 };
+    (void)arg;
+    long n = scaled(100000), sum = 0;
+    int result;
+    weft_chan *c = weft_chan_new(sizeof(weft_ctx *), ALIVE);
+    weft_task *t = weft_task_new(NULL, take_and_free, c);
+    for (long i = 1; i <= n; i++) {
+        weft_ctx *ctx = weft_ctx_with_value(NULL, c, (void *)(intptr_t)i);
+        CHECK_INT(weft_chan_send(c, &ctx), ==, 0);
+        sum += i;
+    }
+    CHECK_INT(weft_chan_close(c), ==, 0);
+    CHECK_INT(weft_task_wait(t, &result), ==, 0);
+    CHECK_INT(result, ==, sum % 1000003);
+    weft_task_free(t);
+    weft_chan_free(c);
+    return 0;
+}
+
 #define TEST(fn) static void test_##fn(void **state) { (void)state; in_run(fn, NULL); }
 TEST(send_after_cancel)
 TEST(duration_or_deadline)
 TEST(inherits_background)
+TEST(freed_while_cancelled)
+TEST(made_here_freed_there)
 
 int
 main(void)
@@ -536,6 +618,7 @@ main(void)
         cmocka_unit_test(deadline_is_no_deadlock),
         cmocka_unit_test(test_duration_or_deadline), cmocka_unit_test(test_inherits_background),
         cmocka_unit_test(two_stop_one_hook), cmocka_unit_test(cancel_ends_all), cmocka_unit_test(threads_across_runs),
+        cmocka_unit_test(test_freed_while_cancelled), cmocka_unit_test(test_made_here_freed_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
