@@ -20,6 +20,7 @@
 #include <weft/group.h>
 #include <weft/io.h>
 #include <weft/items.h>
+#include <weft/merge.h>
 #include <weft/mutex.h>
 #include <weft/once.h>
 #include <weft/pipeline.h>

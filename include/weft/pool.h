@@ -214,7 +214,8 @@ WEFT_API void weft_job_free(weft_job *j);
 
 /* ---- a pool at work ---- */
 
-/** The state that `.init` made for the worker that runs the caller.  Returns  the state; NULL elsewhere   Waits  never */
+/** The state that `.init` made for the worker that runs the caller.  Returns  the state; NULL elsewhere
+ *  Waits    never   Cost  one lock and a look at each worker */
 WEFT_API void *weft_pool_state(weft_pool *p);
 
 /** The context that jobs run in.  Returns  the context, borrowed: until weft_pool_free() or _restart()   Waits  never */

@@ -124,3 +124,15 @@ mutation(pool_delivers_to_nobody pool pattern/pool_work.c
 mutation(pool_sleeps_over_the_pause pool pattern/pool_work.c
   "    weft_time due = p->paused ? WEFT_NEVER : queue_due(&p->jobs);"
   "    weft_time due = WEFT_NEVER;")
+mutation(merge_turn_is_lost merge pattern/merge_turn.c
+  "    else\n        give_locked(t);"
+  "")
+mutation(merge_remove_does_not_wait merge pattern/merge.c
+  "    weft_wg_hold(&in->touching);"
+  "")
+mutation(merge_removed_value_is_dropped merge pattern/merge.c
+  "    int last = in->has_value && err != -EPIPE ? deliver(in, false) : 0;"
+  "    int last = 0;")
+mutation(merge_cancel_leaves_it_open merge pattern/merge.c
+  "    weft_ctx_cancel(weft_group_ctx(m->group), cause);\n    close_intake(m);"
+  "    weft_ctx_cancel(m->taking, cause);")

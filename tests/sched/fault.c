@@ -124,10 +124,14 @@ pools(void *arg)
         weft_wg_add(&g, 1);
         err = weft_pool_submit_job(p, leaf, &g, &j);
         CHECK(known(err));
-        if (err)
-            weft_wg_done(&g);
-        else
+        int result = err;
+        if (!err) {
+            CHECK_INT(weft_job_wait(j, &result), ==, 0);
             weft_job_free(j);
+        }
+        CHECK(result == 0 || known(result));
+        if (result) /* it has not run */
+            weft_wg_done(&g);
     }
     CHECK(known(weft_pool_drain(p)));
     weft_pool_free(p);
@@ -341,6 +345,26 @@ quits(void *arg)
     return err ? err : end;
 }
 
+/** Run fn with the Nth call failing, for every N until none is reached. */
+static void
+all_failures(weft_fn fn)
+{
+    int n = 0;
+    check_failures = 0;
+    do {
+        hit = false;
+        __atomic_store_n(&countdown, ++n, __ATOMIC_RELAXED);
+        int err = weft_run(fn, NULL);
+        __atomic_store_n(&countdown, 0, __ATOMIC_RELAXED);
+        if (!known(err))
+            print_error("call %d failing gave %d\n", n, err);
+        assert_true(known(err));
+        assert_true(hit || err == 0);
+        assert_int_equal(check_failures, 0);
+    } while (hit);
+    print_message("%d calls made to fail\n", n - 1);
+}
+
 static int counter;
 
 static int
@@ -409,8 +433,20 @@ static void quit_paths(void **state) { (void)state; all_failures(quits); }
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(start_paths), cmocka_unit_test(spawn_paths), cmocka_unit_test(channel_paths), cmocka_unit_test(broadcast_paths), cmocka_unit_test(descriptor_paths),
-        cmocka_unit_test(pool_paths), cmocka_unit_test(handle_paths), cmocka_unit_test(tied_paths), cmocka_unit_test(group_paths), cmocka_unit_test(timer_paths),
-        cmocka_unit_test(around_call_paths), cmocka_unit_test(quit_paths), cmocka_unit_test(simulator_paths)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(start_paths),
+        cmocka_unit_test(spawn_paths),
+        cmocka_unit_test(channel_paths),
+        cmocka_unit_test(broadcast_paths),
+        cmocka_unit_test(descriptor_paths),
+        cmocka_unit_test(pool_paths),
+        cmocka_unit_test(handle_paths),
+        cmocka_unit_test(tied_paths),
+        cmocka_unit_test(group_paths),
+        cmocka_unit_test(timer_paths),
+        cmocka_unit_test(around_call_paths),
+        cmocka_unit_test(quit_paths),
+        cmocka_unit_test(simulator_paths),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
