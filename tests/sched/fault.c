@@ -345,26 +345,6 @@ quits(void *arg)
     return err ? err : end;
 }
 
-/** Run fn with the Nth call failing, for every N until none is reached. */
-static void
-all_failures(weft_fn fn)
-{
-    int n = 0;
-    check_failures = 0;
-    do {
-        hit = false;
-        __atomic_store_n(&countdown, ++n, __ATOMIC_RELAXED);
-        int err = weft_run(fn, NULL);
-        __atomic_store_n(&countdown, 0, __ATOMIC_RELAXED);
-        if (!known(err))
-            print_error("call %d failing gave %d\n", n, err);
-        assert_true(known(err));
-        assert_true(hit || err == 0);
-        assert_int_equal(check_failures, 0);
-    } while (hit);
-    print_message("%d calls made to fail\n", n - 1);
-}
-
 static int counter;
 
 static int
