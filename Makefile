@@ -23,6 +23,10 @@ bench: ## tables against Go and pthreads, where they are installed
 	@cmake --preset bench >/dev/null && cmake --build build/bench -j$(JOBS)
 	@bench/run build/bench
 
+docs: ## the pictures of docs/img, drawn from traces of the examples
+	@scripts/need test
+	@scripts/docs
+
 install: all ## into PREFIX (/usr/local)
 	@cmake --install build --prefix $(PREFIX)
 
@@ -36,4 +40,4 @@ lint: ## clang-tidy and cppcheck
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
 
-.PHONY: all run test soak bench install fmt lint help
+.PHONY: all run test soak bench docs install fmt lint help

@@ -59,7 +59,10 @@ typedef struct weft_runtime_stats {
     unsigned threads;        /**< worker threads there are, those included that are stuck or spare */
     unsigned spares;         /**< of these, asleep until one is needed */
     unsigned stuck;          /**< of these, counted as stuck in a blocking call or a long computation */
+    uint64_t blocked;        /**< how often a worker was counted as stuck */
     uint64_t compensations;  /**< how often a worker was added for a stuck one */
+    uint64_t handoffs;       /**< tasks that a stuck worker had next, and that were given to others */
+    uint64_t recalls;        /**< how often a spare came back because a sticky task of its was ready */
     uint64_t starved;        /**< how often none was added, because twice as many computed as should run */
     uint64_t steals;         /**< how often a worker took tasks from another's queue */
     unsigned offload_threads;/**< threads of weft_offload() */
@@ -67,12 +70,14 @@ typedef struct weft_runtime_stats {
     unsigned offload_queued; /**< functions that wait for such a thread */
     uint64_t offloads;       /**< functions that have run there */
     unsigned thread_tasks;   /**< tasks with a thread of their own that are alive */
-    uint64_t warned;         /**< blocks longer than `.warn_block` that were seen */
-    uintptr_t reserved_[8];
+    uint64_t warned;         /**< tasks that were reported because they kept their worker longer than `.warn_block` */
+    uint64_t tasks;          /**< tasks that are alive, those included that have not run yet */
+    uintptr_t reserved_[4];
 } weft_runtime_stats;
 
-/** Read the counters. They are not all of one instant.
- *  Returns  0 | -ESRCH no runtime runs | -ECHILD   Waits  never */
+/** Read the counters. They count from the start of the run, and are not all of one instant. All are kept whether anybody asks or not: those
+ *  that often grow by their own worker with a plain store, the others where a thread is woken or started anyway.
+ *  Returns  0 | -ESRCH no runtime runs, or it is just ending | -ECHILD   Waits  never */
 WEFT_API int weft_runtime_stats_get(weft_runtime_stats *s);
 
 #ifdef __cplusplus

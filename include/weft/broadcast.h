@@ -102,4 +102,52 @@ WEFT_API size_t weft_broadcast_receivers(const weft_broadcast *b);
 #ifdef __cplusplus
 }
 #endif
+
+/** A typed broadcast: WEFT_BROADCAST_OF(news, struct event) makes the types `news` and `news_receiver`, and news_new(capacity),
+ *  news_join(b), news_send(b, e), news_recv(r, &e) and so on, all inline. `news_raw(b)`, `news_receiver_raw(r)` are the plain ones. */
+#define WEFT_BROADCAST_OF(name, type)                                                                                  \
+    typedef struct name name;                                                                                          \
+    typedef struct name##_receiver name##_receiver;                                                                    \
+    WEFT_INLINE weft_broadcast *name##_raw(name *b) { return (weft_broadcast *)b; }                                    \
+    WEFT_INLINE weft_receiver *name##_receiver_raw(name##_receiver *r) { return (weft_receiver *)r; }                  \
+    WEFT_INLINE name *name##_new(size_t capacity) { return (name *)weft_broadcast_new(sizeof(type), capacity); }       \
+    WEFT_INLINE name *name##_new_with(const weft_broadcast_options *o)                                                 \
+    {                                                                                                                  \
+        return (name *)weft_broadcast_new_with(sizeof(type), o);                                                       \
+    }                                                                                                                  \
+    WEFT_INLINE name *name##_ref(name *b) { return (name *)weft_broadcast_ref((weft_broadcast *)b); }                  \
+    WEFT_INLINE void name##_free(name *b) { weft_broadcast_free((weft_broadcast *)b); }                                \
+    WEFT_INLINE name##_receiver *name##_join(name *b)                                                                  \
+    {                                                                                                                  \
+        return (name##_receiver *)weft_broadcast_join((weft_broadcast *)b);                                            \
+    }                                                                                                                  \
+    WEFT_INLINE void name##_leave(name##_receiver *r) { weft_broadcast_leave((weft_receiver *)r); }                    \
+    WEFT_INLINE int name##_send(name *b, type value) { return weft_broadcast_send((weft_broadcast *)b, &value); }      \
+    WEFT_INLINE int name##_try_send(name *b, type value)                                                               \
+    {                                                                                                                  \
+        return weft_broadcast_try_send((weft_broadcast *)b, &value);                                                   \
+    }                                                                                                                  \
+    WEFT_INLINE int name##_send_until(name *b, type value, weft_time deadline)                                         \
+    {                                                                                                                  \
+        return weft_broadcast_send_until((weft_broadcast *)b, &value, deadline);                                       \
+    }                                                                                                                  \
+    WEFT_INLINE ssize_t name##_recv(name##_receiver *r, type *out)                                                     \
+    {                                                                                                                  \
+        return weft_broadcast_recv((weft_receiver *)r, out);                                                           \
+    }                                                                                                                  \
+    WEFT_INLINE ssize_t name##_try_recv(name##_receiver *r, type *out)                                                 \
+    {                                                                                                                  \
+        return weft_broadcast_try_recv((weft_receiver *)r, out);                                                       \
+    }                                                                                                                  \
+    WEFT_INLINE ssize_t name##_recv_until(name##_receiver *r, type *out, weft_time deadline)                           \
+    {                                                                                                                  \
+        return weft_broadcast_recv_until((weft_receiver *)r, out, deadline);                                           \
+    }                                                                                                                  \
+    WEFT_INLINE int name##_close(name *b) { return weft_broadcast_close((weft_broadcast *)b); }                        \
+    WEFT_INLINE size_t name##_receivers(const name *b)                                                                 \
+    {                                                                                                                  \
+        return weft_broadcast_receivers((const weft_broadcast *)b);                                                    \
+    }                                                                                                                  \
+    typedef type name##_value
+
 #endif

@@ -12,6 +12,12 @@
  *             more once the effect of a call can be seen, so a reply channel may be freed right after its receive.
  *   Full      what a send does then is the channel's `.overflow`. Values that nobody receives go to its `.drop`, each once:
  *             sent = received + dropped + buffered, at every instant.
+ *   Marks     `.mark` is told when the number of buffered values reaches `.high`, then when it falls to `.low`, and so on in turn: in
+ *             between, however often a mark is passed, it is told nothing. Looked at is what others can see: the number when a call
+ *             gives the lock back. It runs outside the lock, in the task or thread whose call crossed the mark, before that
+ *             call returns; if another is still running it for an earlier crossing, that one runs it once more. So there is a
+ *             call for each crossing, in their order, never two at once, and none once all calls on the channel have returned.
+ *             It may use the channel. If it waits, who crossed the mark waits; for the next crossing to be told it must not.
  *   Idea      Go's channels: direct copy into the memory of the one who waits (golang/go src/runtime/chan.go). Counted
  *             producers: tokio's mpsc. */
 #ifndef WEFT_CHAN_H
@@ -35,13 +41,21 @@ enum weft_overflow {
                                     DROP_NEWEST */
 };
 
+/** Which water mark the number of buffered values has crossed. */
+enum weft_mark {
+    WEFT_MARK_LOW,  /**< it has fallen to `.low`, after it had been at `.high` */
+    WEFT_MARK_HIGH, /**< it has risen to `.high`, for the first time or after it had been at `.low` */
+};
+
 /** How weft_chan_new_with() makes a channel. All zero is a rendezvous that forgets what is dropped. */
 typedef struct weft_chan_options {
     size_t capacity;                        /**< values it can hold; 0: a rendezvous */
     enum weft_overflow overflow;            /**< what a send does when the channel is full */
     void (*drop)(void *elem, void *user);   /**< called for each value that nobody will receive, outside the lock, by the task or
                                                  thread whose call dropped it; may not write to *elem; 0: none */
-    void *user;                             /**< handed to drop */
+    size_t high, low;                       /**< water marks: low < high <= capacity, with `.mark`; high 0: none */
+    void (*mark)(enum weft_mark mark, void *user); /**< called once for each crossing, see "Marks" above */
+    void *user;                             /**< handed to drop and mark */
     const char *name;                       /**< in reports; copied, at most 31 bytes; 0: none */
     uintptr_t reserved_[4];                 /**< zero */
 } weft_chan_options;
@@ -57,6 +71,7 @@ typedef struct weft_chan_stats {
     size_t receivers_waiting; /**< counted up to 1000 */
     unsigned producers;       /**< counted by weft_chan_producer_add(), not yet done */
     unsigned consumers;       /**< likewise */
+    uint64_t crossings;       /**< of water marks: odd while above, that is from `.high` until `.low` */
     int closed;               /**< 1: closed */
     uintptr_t reserved_[4];
 } weft_chan_stats;
@@ -69,7 +84,8 @@ typedef struct weft_chan_stats {
  *  Waits      never         Cost  one allocation */
 WEFT_API weft_chan *weft_chan_new(size_t elem_size, size_t capacity);
 
-/** weft_chan_new() with options, which may be NULL. Returns, Waits: as there; NULL also for an unknown `.overflow`. */
+/** weft_chan_new() with options, which may be NULL. Returns, Waits: as there; NULL also for an unknown `.overflow`, or for water
+ *  marks that do not fit together. */
 WEFT_API weft_chan *weft_chan_new_with(size_t elem_size, const weft_chan_options *options);
 
 /** One more reference. Returns c.  Waits  never */

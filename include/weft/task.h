@@ -12,6 +12,8 @@
 #include <weft/base.h>
 #include <weft/time.h>
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -40,6 +42,10 @@ typedef struct weft_config {
     enum weft_leaks leaks;       /**< see there */
     unsigned max_threads;        /**< workers at most, those included that are added while others are stuck (<weft/block.h>); 0: 512, the most.
                                       As many as `workers`, or less: none is added */
+    bool sticky;                 /**< every task is started as with weft_attr.sticky */
+    weft_time warn_block;        /**< a task that keeps its worker longer than this, in a blocking call or a computation, is reported on stderr, once
+                                      each time: its name, where it was started, where it is. Not in sections that it announced
+                                      (weft_block_begin()). 0: WEFT_WARN_BLOCK (a number of ms, or with us, ms, s), else it is not; WEFT_NEVER: not */
     unsigned max_offloads;       /**< threads of weft_offload() at most; functions above that wait for one; 0: 64 */
     uintptr_t reserved_[4];      /**< zero */
 } weft_config;
@@ -48,6 +54,12 @@ typedef struct weft_config {
 typedef struct weft_attr {
     const char *name;       /**< in reports and weft_task_name(); copied, at most 31 bytes; 0: none */
     size_t stack_size;      /**< bytes; rounded up to a class; 0: the runtime's */
+    bool sticky;            /**< once it has run, it only ever runs on that same thread: for libraries that keep state in the thread. Others cannot
+                                 take it over while that worker is stuck or busy: docs/blocking.md. In a simulation: as any task */
+    bool thread;            /**< it is an OS thread of its own, with that thread's own stack (8 MiB, or stack_size: any size from 64 KiB): for libraries
+                                 that belong to a thread or look at its stack (OpenGL, JNI, Python). It may block as it likes. A wake costs a
+                                 futex; parked still after the grace at the end of a run, it cannot be discarded: the thread is left
+                                 behind, and weft_run() says so. Before `sticky`. In a simulation: as any task */
     struct weft_ctx *ctx;   /**< the context it carries (<weft/ctx.h>), held by it; 0: the caller's */
     uintptr_t reserved_[4]; /**< zero */
 } weft_attr;
@@ -79,7 +91,8 @@ WEFT_API int weft_go(weft_fn fn, void *arg);
  *  Cost       as weft_go(); above 48 bytes the task gets its stack now instead of when it first runs, and the copy lies there */
 WEFT_API int weft_go_copy(weft_fn fn, const void *arg, size_t size);
 
-/** weft_go() with a name or a stack size; attr may be NULL. Also -EINVAL for a stack above 8 MiB. Returns, Waits: as weft_go(). */
+/** weft_go() with a name, a stack size and so on; attr may be NULL. Also -EINVAL for a stack above 8 MiB, but of a thread. For a thread, -EAGAIN and
+ *  -ENOMEM also when no thread can be started. Returns, Waits: as weft_go(). */
 WEFT_API int weft_go_with(const weft_attr *attr, weft_fn fn, void *arg);
 
 /** weft_go_copy() with attributes, which may be NULL. Returns, Waits: as weft_go_copy() and weft_go_with(). */

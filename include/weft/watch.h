@@ -74,4 +74,34 @@ WEFT_API int weft_watch_close(weft_watch *w);
 #ifdef __cplusplus
 }
 #endif
+
+/** A typed watch: WEFT_WATCH_OF(config, struct settings) makes the type `config` and config_new(), config_new_from(v),
+ *  config_set(w, v), config_wait(w, &v, &seen) and so on, all inline. `config_raw(w)` is the plain one. */
+#define WEFT_WATCH_OF(name, type)                                                                                      \
+    typedef struct name name;                                                                                          \
+    WEFT_INLINE weft_watch *name##_raw(name *w) { return (weft_watch *)w; }                                            \
+    WEFT_INLINE name *name##_new(void) { return (name *)weft_watch_new(sizeof(type), NULL); }                          \
+    WEFT_INLINE name *name##_new_from(type value) { return (name *)weft_watch_new(sizeof(type), &value); }             \
+    WEFT_INLINE name *name##_ref(name *w) { return (name *)weft_watch_ref((weft_watch *)w); }                          \
+    WEFT_INLINE void name##_free(name *w) { weft_watch_free((weft_watch *)w); }                                        \
+    WEFT_INLINE int name##_set(name *w, type value) { return weft_watch_set((weft_watch *)w, &value); }                \
+    WEFT_INLINE int name##_get(name *w, type *out, uint64_t *version)                                                  \
+    {                                                                                                                  \
+        return weft_watch_get((weft_watch *)w, out, version);                                                          \
+    }                                                                                                                  \
+    WEFT_INLINE int name##_wait(name *w, type *out, uint64_t *version)                                                 \
+    {                                                                                                                  \
+        return weft_watch_wait((weft_watch *)w, out, version);                                                         \
+    }                                                                                                                  \
+    WEFT_INLINE int name##_try_wait(name *w, type *out, uint64_t *version)                                             \
+    {                                                                                                                  \
+        return weft_watch_try_wait((weft_watch *)w, out, version);                                                     \
+    }                                                                                                                  \
+    WEFT_INLINE int name##_wait_until(name *w, type *out, uint64_t *version, weft_time deadline)                       \
+    {                                                                                                                  \
+        return weft_watch_wait_until((weft_watch *)w, out, version, deadline);                                         \
+    }                                                                                                                  \
+    WEFT_INLINE int name##_close(name *w) { return weft_watch_close((weft_watch *)w); }                                \
+    typedef type name##_value
+
 #endif

@@ -28,7 +28,6 @@
 #define a_sub_rel(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_RELEASE)
 #define a_sub_acq_rel(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_ACQ_REL)
 #define a_or_seq(p, v) __atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST)
-#define a_or_seq(p, v) __atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST)
 #define a_and_seq(p, v) __atomic_fetch_and((p), (v), __ATOMIC_SEQ_CST)
 #define a_or_rel(p, v) __atomic_fetch_or((p), (v), __ATOMIC_RELEASE)
 #define a_fence_acq() __atomic_thread_fence(__ATOMIC_ACQUIRE)

@@ -6,6 +6,7 @@
  * Chunks      The lock is held over at most CHUNK_BYTES of copying and CHUNK_VALUES claims; a longer batch takes it again.
  *             Others may come between two chunks; the order of a batch is kept. Large values go one by one: their copies are
  *             made outside the lock anyway.
+ * Marked      channels (marks.c) have their own copy of a chunk, so that the others' has nothing to look at.
  * No touch    after the unlock of a chunk: from then on only the claimed waiters. */
 #include "chan/chan.h"
 
@@ -62,7 +63,7 @@ claim_some(struct waitq *q, size_t n, size_t *claimed)
 }
 
 /** k values into the ring, which has room for them. The lock is held. */
-static void
+static inline void
 fill(weft_chan *c, const char *values, size_t k)
 {
     size_t at = c->head + c->count;
@@ -79,7 +80,7 @@ fill(weft_chan *c, const char *values, size_t k)
 }
 
 /** The oldest k values out of the ring, which has them. The lock is held. */
-static void
+static inline void
 empty(weft_chan *c, char *out, size_t k)
 {
     size_t at = c->head, first = smaller(k, c->cap - at), size = c->elem_size;
@@ -97,13 +98,11 @@ empty(weft_chan *c, char *out, size_t k)
     a_store_rel(&c->count, c->count - k); /* [chan.empty] */
 }
 
-/** Send what needs no wait, at most a chunk of n. The lock is held; it is given back unless 0 is returned. */
-static size_t
-send_chunk(weft_chan *c, const char *values, size_t n)
+/** send_chunk() of small values. */
+static inline __attribute__((always_inline)) size_t
+send_small_chunk(weft_chan *c, const char *values, size_t n, bool marked)
 {
     size_t size = c->elem_size, given;
-    if (c->closed || chan_is_large(c))
-        return 0;
     n = chunk(c, n);
     struct waiter *receivers = claim_some(&c->receivers, n, &given);
     size_t kept = smaller(n - given, c->cap - c->count);
@@ -112,6 +111,7 @@ send_chunk(weft_chan *c, const char *values, size_t n)
     c->direct += given;
     if (kept)
         fill(c, value_at(values, given, size), kept);
+    bool crossed = marked && chan_marks_crossed(c);
     spin_unlock(&c->lock);
     struct waiter *w = receivers;
     for (size_t i = 0; i < given; i++) {
@@ -120,7 +120,26 @@ send_chunk(weft_chan *c, const char *values, size_t n)
         w = w->next;
     }
     wait_ready_all(receivers);
+    if (crossed)
+        chan_marks_tell(c);
     return given + kept;
+}
+
+static __attribute__((noinline)) size_t
+send_marked_chunk(weft_chan *c, const char *values, size_t n)
+{
+    return send_small_chunk(c, values, n, true);
+}
+
+/** Send what needs no wait, at most a chunk of n. The lock is held; it is given back unless 0 is returned. */
+static size_t
+send_chunk(weft_chan *c, const char *values, size_t n)
+{
+    if (c->closed)
+        return 0;
+    if (c->special)
+        return chan_is_large(c) ? 0 : send_marked_chunk(c, values, n);
+    return send_small_chunk(c, values, n, false);
 }
 
 /** The ring has free places: move up the values of senders that wait. The lock is held. */
@@ -134,23 +153,23 @@ refill(weft_chan *c)
     return senders;
 }
 
-/** Receive what is there, at most a chunk of n; `more`: there is still some. The lock is held; it is given back unless 0 is
- *  returned. */
-static size_t
-recv_chunk(weft_chan *c, char *out, size_t n, bool *more)
+/** recv_chunk() of small values. */
+static inline __attribute__((always_inline)) size_t
+recv_small_chunk(weft_chan *c, char *out, size_t n, bool *more, bool marked)
 {
     size_t size = c->elem_size, got;
     struct waiter *senders;
-    if (chan_is_large(c))
-        return 0;
     n = chunk(c, n);
     if (c->count) {
         got = smaller(n, c->count);
         empty(c, out, got);
         senders = refill(c);
         *more = c->count > 0;
+        bool crossed = marked && chan_marks_crossed(c);
         spin_unlock(&c->lock);
         wait_ready_all(senders);
+        if (crossed)
+            chan_marks_tell(c);
         return got;
     }
     senders = claim_some(&c->senders, c->cap ? 0 : n, &got);
@@ -167,6 +186,22 @@ recv_chunk(weft_chan *c, char *out, size_t n, bool *more)
     }
     wait_ready_all(senders);
     return got;
+}
+
+static __attribute__((noinline)) size_t
+recv_marked_chunk(weft_chan *c, char *out, size_t n, bool *more)
+{
+    return recv_small_chunk(c, out, n, more, true);
+}
+
+/** Receive what is there, at most a chunk of n; `more`: there is still some. The lock is held; it is given back unless 0 is
+ *  returned. */
+static size_t
+recv_chunk(weft_chan *c, char *out, size_t n, bool *more)
+{
+    if (c->special)
+        return chan_is_large(c) ? 0 : recv_marked_chunk(c, out, n, more);
+    return recv_small_chunk(c, out, n, more, false);
 }
 
 /** How many of n were sent without waiting; none: why not. */

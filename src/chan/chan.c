@@ -1,5 +1,5 @@
 /* chan.c: channels: life, send, receive, close. What a full channel does: overflow.c; many values at once: batch.c; counted
- * producers and consumers: producers.c.
+ * producers and consumers: producers.c; water marks: marks.c.
  *
  * Idea        One lock, a ring of values, two queues of waiters. A sender that finds a receiver waiting copies straight into
  *             its memory; nothing passes through the buffer then.
@@ -11,6 +11,7 @@
 #include "base/spinlock.h"
 #include "sched/hooks.h"
 #include "sched/runtime.h"
+#include "sched/trace.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -46,7 +47,7 @@ lay_out(struct layout *l, size_t elem_size, const weft_chan_options *o)
     l->blocks = o->capacity + (large && o->overflow != WEFT_OVERFLOW_BLOCK ? 2 : 0);
     if (__builtin_mul_overflow(elem_size, l->blocks, &bytes) || bytes > PTRDIFF_MAX / 2)
         return false;
-    l->buffer = (sizeof(weft_chan) + 63) / 64 * 64;
+    l->buffer = (sizeof(weft_chan) + 63) / 64 * 64 + (o->high ? CHAN_MARKS : 0);
     l->numbers = l->buffer + (bytes + 15) / 16 * 16;
     l->name = l->numbers + (large ? (o->capacity + l->blocks) * sizeof(uint32_t) : 0);
     l->total = l->name + (o->name ? CHAN_NAME : 0);
@@ -60,7 +61,7 @@ weft_chan_new_with(size_t elem_size, const weft_chan_options *options)
     const weft_chan_options *o = options ? options : &defaults;
     struct layout l;
     weft_chan *c;
-    if ((unsigned)o->overflow > WEFT_OVERFLOW_DROP_OLDEST || !lay_out(&l, elem_size, o))
+    if ((unsigned)o->overflow > WEFT_OVERFLOW_DROP_OLDEST || !chan_marks_valid(o) || !lay_out(&l, elem_size, o))
         return NULL;
     if (posix_memalign((void **)&c, 64, l.total) != 0)
         return NULL;
@@ -85,7 +86,10 @@ weft_chan_new_with(size_t elem_size, const weft_chan_options *options)
         for (uint32_t i = 0; i < c->n_unused; i++)
             c->unused[i] = c->n_unused - 1 - i;
     }
-    c->simple = c->cap && (elem_size == 8 || elem_size == 4);
+    c->special = chan_is_large(c) ? CHAN_LARGE : 0;
+    if (o->high)
+        chan_marks_init(c, o);
+    c->simple = c->cap && (elem_size == 8 || elem_size == 4) && !c->special;
     /* A large value is written to its block before it takes the place of the oldest. */
     c->refuses = o->overflow != WEFT_OVERFLOW_BLOCK && !(chan_is_large(c) && o->overflow == WEFT_OVERFLOW_DROP_OLDEST);
     return c;
@@ -170,6 +174,7 @@ put(weft_chan *c, const void *value)
     san_acquire(at);
     chan_copy(at, value, c->elem_size);
     san_release(at);
+    trace(TRACE_CHAN, NULL, c, (int64_t)c->count);
 }
 
 /** The oldest, a small value, out of the buffer. */
@@ -181,6 +186,7 @@ get(weft_chan *c, void *out)
     if (out)
         chan_copy(out, at, c->elem_size);
     san_release(at);
+    trace(TRACE_CHAN, NULL, c, (int64_t)c->count);
 }
 
 /** A free place has come up and a sender waits: move its value in and wake it. Unlocks. Only for small values. */
@@ -264,8 +270,8 @@ large_full_and_unlock(weft_chan *c, uint32_t block, const void *value)
 }
 
 /** Send by way of a free block. The lock is held and there is one. Unlocks. */
-static int
-large_send_and_unlock(weft_chan *c, const void *value)
+static inline __attribute__((always_inline)) int
+large_send_and_unlock(weft_chan *c, const void *value, bool marked)
 {
     uint32_t block = c->unused[--c->n_unused];
     san_acquire(chan_slot(c, block));
@@ -281,8 +287,12 @@ large_send_and_unlock(weft_chan *c, const void *value)
         if (c->count == c->cap)
             return large_full_and_unlock(c, block, value);
         c->order[chan_add_tail(c)] = block;
+        trace(TRACE_CHAN, NULL, c, (int64_t)c->count);
         san_release(chan_slot(c, block));
+        bool crossed = marked && chan_marks_crossed(c);
         spin_unlock(&c->lock);
+        if (crossed)
+            chan_marks_tell(c);
         return 0;
     }
     c->direct++;
@@ -296,16 +306,61 @@ large_send_and_unlock(weft_chan *c, const void *value)
 }
 
 /** Take the oldest. The lock is held, the buffer is not empty. Unlocks. */
-static void
-large_recv_and_unlock(weft_chan *c, void *out)
+static inline __attribute__((always_inline)) void
+large_recv_and_unlock(weft_chan *c, void *out, bool marked)
 {
     uint32_t block = c->order[chan_take_head(c)];
+    trace(TRACE_CHAN, NULL, c, (int64_t)c->count);
     san_acquire(chan_slot(c, block));
+    bool crossed = marked && chan_marks_crossed(c);
     spin_unlock(&c->lock);
     if (out)
         memcpy(out, chan_slot(c, block), c->elem_size);
     spin_lock(&c->lock);
     chan_give_back_and_unlock(c, block);
+    if (crossed)
+        chan_marks_tell(c);
+}
+
+/* ---- with marks: copies of their own, so that the others have nothing more to look at ---- */
+
+/** chan_send_open() into the buffer. */
+static APART int
+marked_send(weft_chan *c, const void *value)
+{
+    if (!chan_has_room(c))
+        return -EAGAIN;
+    if (chan_is_large(c))
+        return large_send_and_unlock(c, value, true);
+    put(c, value);
+    bool crossed = chan_marks_crossed(c);
+    spin_unlock(&c->lock);
+    if (crossed)
+        chan_marks_tell(c);
+    return 0;
+}
+
+/** chan_recv_locked() from the buffer, which is not empty. Unlocks. */
+static APART void
+marked_recv_and_unlock(weft_chan *c, void *out)
+{
+    if (chan_is_large(c)) {
+        large_recv_and_unlock(c, out, true);
+        return;
+    }
+    get(c, out);
+    struct waiter *sender = waitq_claim(&c->senders);
+    if (sender) {
+        put(c, sender->value);
+        sender->result = 0;
+    }
+    struct parker *p = sender ? sender->parker : NULL;
+    bool crossed = chan_marks_crossed(c);
+    spin_unlock(&c->lock);
+    if (p)
+        wait_ready(p);
+    if (crossed)
+        chan_marks_tell(c);
 }
 
 /* ---- send ---- */
@@ -341,10 +396,13 @@ chan_send_open(weft_chan *c, const void *value)
             wait_ready(p);
         return err;
     }
-    if (!chan_has_room(c))
+    if (c->special) {
+        if (__builtin_expect(c->special & CHAN_MARKED, 0))
+            return marked_send(c, value);
+        return c->n_unused ? large_send_and_unlock(c, value, false) : -EAGAIN;
+    }
+    if (c->count == c->cap)
         return -EAGAIN;
-    if (chan_is_large(c))
-        return large_send_and_unlock(c, value);
     put(c, value);
     spin_unlock(&c->lock);
     return 0;
@@ -451,8 +509,11 @@ int
 chan_recv_locked(weft_chan *c, void *out)
 {
     if (c->count) {
-        if (chan_is_large(c)) {
-            large_recv_and_unlock(c, out);
+        if (c->special) {
+            if (__builtin_expect(c->special == CHAN_LARGE, 1))
+                large_recv_and_unlock(c, out, false);
+            else
+                marked_recv_and_unlock(c, out);
             return 0;
         }
         get(c, out);

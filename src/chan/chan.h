@@ -24,12 +24,18 @@
 
 #include <string.h>
 
-enum { CHAN_INLINE_MAX = 256, CHAN_NAME = 32 };
+enum { CHAN_INLINE_MAX = 256, CHAN_NAME = 32, CHAN_MARKS = 64 };
 
 /* c->closed */
 enum {
     CHAN_CLOSED = 1,
     CHAN_GUARDED = 2, /* it belongs to an object, such as a context: users can neither send nor close */
+};
+
+/* c->special */
+enum {
+    CHAN_LARGE = 1,  /* chan_is_large() */
+    CHAN_MARKED = 2, /* it has water marks: marks.c */
 };
 
 struct weft_chan {
@@ -51,7 +57,8 @@ struct weft_chan {
     uint32_t n_unused;
     uint8_t overflow; /* enum weft_overflow */
     bool refuses;     /* a send that finds it full does not go on to the buffer but to chan_overflow() */
-    bool simple;      /* values of 8 or 4 bytes in a buffer */
+    bool simple;      /* values of 8 or 4 bytes in a buffer, and nothing special */
+    uint8_t special;  /* 0, or what else is to be done when the count changes: one look for all of it */
     void (*drop)(void *elem, void *user);
     void *user;
     /* line 2: cold. lock: */
@@ -182,6 +189,24 @@ int ctx_err_now(struct weft_ctx *ctx);
 /** A channel that lies in a larger object, with a buffer of cap values there: only that object sends and closes. Born with one
  *  reference. */
 void chan_init_guarded(weft_chan *c, size_t elem_size, size_t cap, void *buffer, void (*destroy)(weft_chan *c));
+/** Are the water marks of these options possible? */
+bool chan_marks_valid(const weft_chan_options *o);
+/** Set up the CHAN_MARKS bytes in front of the buffer, and `special`. */
+void chan_marks_init(weft_chan *c, const weft_chan_options *o);
+/** The count has changed and the lock is about to be given back. True: a mark was crossed, and the caller calls chan_marks_tell()
+ *  when it has done all else. */
+bool chan_marks_crossed(weft_chan *c);
+/** Call `.mark`, without the lock. The channel may be gone after it. */
+void chan_marks_tell(weft_chan *c);
+/** Crossings so far, 0 without marks. The lock is held. */
+uint64_t chan_marks_count(const weft_chan *c);
+
+static inline bool
+chan_crossed(weft_chan *c)
+{
+    return c->special & CHAN_MARKED && chan_marks_crossed(c);
+}
+
 /** As chan_send_locked(), whether it is closed, or guarded, or not. */
 int chan_send_open(weft_chan *c, const void *value);
 /** One more reference, unless the last is gone. */

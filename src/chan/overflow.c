@@ -76,11 +76,14 @@ drop_one(weft_chan *c)
     }
     uint32_t block = c->order[chan_take_head(c)];
     san_acquire(chan_slot(c, block));
+    bool crossed = chan_crossed(c);
     spin_unlock(&c->lock);
     if (c->drop)
         c->drop(chan_slot(c, block), c->user);
     spin_lock(&c->lock);
     chan_give_back_and_unlock(c, block);
+    if (crossed)
+        chan_marks_tell(c);
     return true;
 }
 
@@ -118,6 +121,7 @@ weft_chan_stats_get(weft_chan *c, weft_chan_stats *stats)
         .receivers_waiting = count_waiters(&c->receivers),
         .producers = c->producers,
         .consumers = c->consumers,
+        .crossings = chan_marks_count(c),
         .closed = (c->closed & CHAN_CLOSED) != 0,
     };
     spin_unlock(&c->lock);

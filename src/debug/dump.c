@@ -7,6 +7,7 @@
 #include "arch/switch.h"
 #include "base/spinlock.h"
 #include "chan/chan.h"
+#include "debug/place.h"
 #include "os/clock.h"
 #include "os/mem.h"
 #include "sched/hooks.h"
@@ -17,7 +18,6 @@
 #include <weft/debug.h>
 #include <weft/mutex.h>
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -54,23 +54,7 @@ peek(void *to, const void *from, size_t n)
     return os_mem_peek(to, from, n);
 }
 
-/* ---- places in code ---- */
-
-static void
-print_pc(FILE *out, const void *pc)
-{
-    Dl_info info;
-    if (!dladdr(pc, &info)) {
-        fprintf(out, "%p", pc);
-        return;
-    }
-    const char *file = info.dli_fname ? info.dli_fname : "?";
-    const char *slash = strrchr(file, '/');
-    if (info.dli_sname)
-        fprintf(out, "%s+0x%zx (%s)", info.dli_sname, (size_t)((const char *)pc - (char *)info.dli_saddr), slash ? slash + 1 : file);
-    else
-        fprintf(out, "%s+0x%zx", slash ? slash + 1 : file, (size_t)((const char *)pc - (char *)info.dli_fbase));
-}
+/* ---- tasks' stacks ---- */
 
 /** The frames of a task that does not run, by frame pointers. */
 static void
@@ -83,7 +67,7 @@ print_stack(struct dump *d, const struct task *t)
         return;
     for (int i = 0; i < FRAMES_MAX && frame[1]; i++) {
         fprintf(d->out, "      ");
-        print_pc(d->out, (void *)frame[1]);
+        place_print(d->out, (void *)frame[1]);
         fputc('\n', d->out);
         uintptr_t fp = frame[0];
         if (fp <= (uintptr_t)sp || fp >= (uintptr_t)top || fp % sizeof(void *) || !peek(frame, (void *)fp, sizeof frame))
@@ -195,7 +179,7 @@ print_task(struct task *t, void *arg)
     if (t->spawned_is_text)
         fputs(t->spawned, d->out);
     else
-        print_pc(d->out, t->spawned);
+        place_print(d->out, t->spawned);
     fputc('\n', d->out);
     if (life == TASK_STARTED && why != WAIT_NONE)
         print_stack(d, t);

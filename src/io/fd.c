@@ -8,6 +8,7 @@
  * Locks       entry.lock guards the entry, and orders arming with the waiters it arms for. */
 #include "base/spinlock.h"
 #include "sched/hooks.h"
+#include "sched/idle.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
@@ -228,6 +229,8 @@ wait_task(int fd, unsigned events, weft_time deadline)
         wait_abandon(&me);
         return armed == -EPERM ? (int)events : armed; /* -EPERM: a regular file, always ready */
     }
+    if (!worker_self() && netpoll_unwatched())
+        idle_poke(); /* no worker may be about to look */
     err = wait_park(&me, deadline);
     a_add_seq(&rt.fd_waiters, -1);
     if (err) {
@@ -249,7 +252,7 @@ weft_fd_wait(int fd, unsigned events, weft_time deadline)
         return err;
     if (deadline != WEFT_NEVER && (deadline <= 0 || deadline <= weft_now()))
         return wait_thread(fd, events, 0); /* no wait: ask once */
-    if (!worker_self())
+    if (!task_self())
         return wait_thread(fd, events, deadline);
     return sim_on() ? -ENOTSUP : wait_task(fd, events, deadline);
 }

@@ -71,10 +71,10 @@ os_thread_start(pthread_t *thread, void *(*fn)(void *), void *arg)
     return start_thread(thread, NULL, fn, arg);
 }
 
-void
-os_thread_join(pthread_t thread)
+bool
+os_thread_join(pthread_t thread, bool wait)
 {
-    pthread_join(thread, NULL);
+    return (wait ? pthread_join(thread, NULL) : pthread_tryjoin_np(thread, NULL)) == 0;
 }
 
 void

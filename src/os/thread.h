@@ -11,7 +11,8 @@
 int os_thread_start(pthread_t *thread, void *(*fn)(void *), void *arg);
 /** The same with a stack of that size in bytes. */
 int os_thread_start_sized(pthread_t *thread, size_t stack, void *(*fn)(void *), void *arg);
-void os_thread_join(pthread_t thread);
+/** Without `wait`: only if it has ended. Returns whether it is joined. */
+bool os_thread_join(pthread_t thread, bool wait);
 void os_thread_detach(pthread_t thread);
 void os_thread_yield(void);
 /** The calling thread's number, as /proc/self/task has it. */

@@ -1,287 +1,248 @@
-/* pool.c: the worker pool, on public headers only.
+/* pool.c: the life of a worker pool, on public headers only: its workers, and its end. How it works inside: pool.h.
  *
- * Idea        A channel is the queue: it makes a submitter wait, keeps the order, wakes a worker. Closing it is the drain. The
- *             books are counters that only grow: what came in is counted for the whole pool (one locked instruction), what was
- *             started and how it ended in a book of each worker's own (plain stores). What is queued and what runs follows
- *             from these by subtraction, so the law holds by construction. A job counts as queued from the moment it is
- *             submitted, also while its submitter still waits for room.
- * Invariants  submitted = done + failed + dropped + queued + running. Only worker i writes book i. A worker holds a reference, so
- *             the pool outlives it; whoever drops the last one frees it.
- * One instant [pool.book] weft_pool_stats_get() reads all counters twice. Were they equal, then each had its value during
- *             all the time between the two readings, for none ever goes back: that is one instant. Each is written with release
- *             and read with acquire: whatever came before a counted step is counted too (a job that is counted as started
- *             was counted as submitted before it was sent), so no difference is negative.
- *             While the pool is busy two readings would hardly ever agree. So the reader raises `pause`: whoever sees it waits for
- *             `lock` before the next change. It needs no order: who sees it late only delays the reader.
- * Locks       lock serialises the readers and guards refs and alive. */
-#include <weft/chan.h>
-#include <weft/mutex.h>
-#include <weft/pool.h>
-#include <weft/task.h>
-#include <weft/wg.h>
+ * Idea        Workers are tasks in the pool's context; they end when the pool is closed and nothing is queued.
+ * Invariants  A worker holds a reference, so the pool outlives it; whoever drops the last one frees it. */
+#include "pattern/pool.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <weft/errno.h>
 
-struct weft_job {
-    weft_wg pending; /* 1 until the job has ended */
-    int result;      /* before pending is done */
-    unsigned refs;   /* changed by __atomic; the handle and the queue hold one each */
-};
-
-/* What travels in the queue. */
-struct entry {
-    weft_fn fn;
-    void *arg;
-    weft_job *job; /* NULL: nobody asks */
-};
-
-enum { CACHE_LINE = 64 };
-
-/* What became of the jobs that one worker took. Its worker writes, anyone reads. */
-struct book {
-    uint64_t started __attribute__((aligned(CACHE_LINE)));
-    uint64_t done, failed, dropped;
-    uint64_t id; /* of the worker task; 0: not running yet, or ended */
-    weft_pool *pool; /* constant */
-};
-
-struct weft_pool {
-    /* constant */
-    weft_chan *queue;
-    struct book *books; /* n */
-    unsigned n;
-    weft_wg workers;    /* worker tasks alive */
-    weft_mutex lock;
-    unsigned refs, alive; /* lock: */
-    bool closing; /* atomic: submits are refused */
-    bool drop;    /* atomic: what is still queued is not run */
-    bool pause;   /* atomic: somebody reads the books */
-    uint64_t entered __attribute__((aligned(CACHE_LINE))); /* atomic: jobs that came */
-    uint64_t struck; /* atomic: those that did not get into the queue */
-};
-
-/* ---- jobs ---- */
-
 static void
-job_unref(weft_job *j)
+free_contexts(weft_pool *p)
 {
-    if (j && __atomic_fetch_sub(&j->refs, 1, __ATOMIC_ACQ_REL) == 1)
-        free(j);
-}
-
-static void
-job_end(weft_job *j, int result)
-{
-    if (!j)
-        return;
-    j->result = result;
-    weft_wg_done(&j->pending); /* set to 1 at birth: cannot fail */
-    job_unref(j);
-}
-
-int
-weft_job_wait_until(weft_job *j, int *result, weft_time deadline)
-{
-    int err = weft_wg_wait_until(&j->pending, deadline);
-    if (!err && result)
-        *result = j->result;
-    return err;
-}
-
-int
-weft_job_wait(weft_job *j, int *result)
-{
-    return weft_job_wait_until(j, result, WEFT_NEVER);
+    weft_ctx_free(p->intake);
+    weft_ctx_free(p->ctx);
+    weft_group_free(p->root);
 }
 
 void
-weft_job_free(weft_job *j)
-{
-    job_unref(j);
-}
-
-/* ---- books ---- */
-
-/** Before a change of the books. */
-static inline void
-let_readers_read(weft_pool *p)
-{
-    if (!__atomic_load_n(&p->pause, __ATOMIC_RELAXED))
-        return;
-    weft_mutex_hold(&p->lock);
-    weft_mutex_unlock(&p->lock);
-}
-
-static inline void
-count(uint64_t *counter)
-{
-    __atomic_store_n(counter, *counter + 1, __ATOMIC_RELEASE); /* [pool.book] its only writer */
-}
-
-/** A job has come. 0 or -ESHUTDOWN. */
-static int
-enter(weft_pool *p)
-{
-    if (__atomic_load_n(&p->closing, __ATOMIC_RELAXED)) /* a job that slips through finds the queue closed */
-        return -ESHUTDOWN;
-    let_readers_read(p);
-    __atomic_fetch_add(&p->entered, 1, __ATOMIC_RELEASE); /* [pool.book] */
-    return 0;
-}
-
-/** It did not get into the queue: it was never submitted. */
-static void
-strike(weft_pool *p)
-{
-    let_readers_read(p);
-    __atomic_fetch_add(&p->struck, 1, __ATOMIC_RELEASE); /* [pool.book] */
-}
-
-struct sums {
-    uint64_t entered, struck, started, done, failed, dropped;
-};
-
-static struct sums
-add_up(weft_pool *p)
-{
-    struct sums s = {0};
-    for (unsigned i = 0; i < p->n; i++) {
-        struct book *b = &p->books[i];
-        s.done += __atomic_load_n(&b->done, __ATOMIC_ACQUIRE);       /* [pool.book] */
-        s.failed += __atomic_load_n(&b->failed, __ATOMIC_ACQUIRE);   /* [pool.book] */
-        s.dropped += __atomic_load_n(&b->dropped, __ATOMIC_ACQUIRE); /* [pool.book] */
-        s.started += __atomic_load_n(&b->started, __ATOMIC_ACQUIRE); /* [pool.book] */
-    }
-    s.struck = __atomic_load_n(&p->struck, __ATOMIC_ACQUIRE);   /* [pool.book] */
-    s.entered = __atomic_load_n(&p->entered, __ATOMIC_ACQUIRE); /* [pool.book] */
-    return s;
-}
-
-void
-weft_pool_stats_get(weft_pool *p, weft_pool_stats *stats)
-{
-    weft_mutex_hold(&p->lock);
-    __atomic_store_n(&p->pause, true, __ATOMIC_RELAXED);
-    struct sums s = add_up(p), before;
-    do {
-        before = s;
-        s = add_up(p);
-    } while (memcmp(&s, &before, sizeof s) != 0); /* sums of what only grows: equal sums, equal parts */
-    __atomic_store_n(&p->pause, false, __ATOMIC_RELAXED);
-    *stats = (weft_pool_stats){
-        .submitted = s.entered - s.struck,
-        .done = s.done,
-        .failed = s.failed,
-        .dropped = s.dropped,
-        .queued = s.entered - s.struck - s.started - s.dropped,
-        .running = s.started - s.done - s.failed,
-        .workers = p->alive,
-    };
-    weft_mutex_unlock(&p->lock);
-}
-
-/* ---- life ---- */
-
-/** A worker comes (1), with a reference, or goes (-1); its reference is given back by pool_unref(). */
-static void
-count_worker(weft_pool *p, int change)
-{
-    weft_mutex_hold(&p->lock);
-    p->alive += (unsigned)change;
-    p->refs += change > 0;
-    weft_mutex_unlock(&p->lock);
-}
-
-static void
 pool_unref(weft_pool *p)
 {
-    weft_mutex_hold(&p->lock);
-    bool last = --p->refs == 0;
-    weft_mutex_unlock(&p->lock);
-    if (!last)
+    if (__atomic_fetch_sub(&p->refs, 1, __ATOMIC_ACQ_REL) != 1)
         return;
-    weft_chan_free(p->queue);
-    free(p->books);
+    weft_chan_free(p->chan);
+    free_contexts(p);
+    queue_free(&p->jobs);
+    free(p->latency);
+    free(p->seats);
     free(p);
 }
 
-/** The caller's book when it is one of this pool's workers, that is: inside one of its jobs. Else NULL. */
-static struct book *
-own_book(weft_pool *p)
+uint64_t
+caller_id(void)
 {
-    uint64_t me = weft_task_id();
-    for (unsigned i = 0; me && i < p->n; i++)
-        if (__atomic_load_n(&p->books[i].id, __ATOMIC_RELAXED) == me) /* equal only if we wrote it */
-            return &p->books[i];
+    static _Thread_local char thread; /* its address is asked for only where no task runs, so nobody moves meanwhile */
+    uint64_t id = weft_task_id();
+    return id ? id : (uint64_t)(uintptr_t)&thread | UINT64_C(1) << 63;
+}
+
+struct worker *
+pool_self(weft_pool *p)
+{
+    uint64_t me = caller_id();
+    for (struct worker *w = p->all; w; w = w->next)
+        if (__atomic_load_n(&w->id, __ATOMIC_RELAXED) == me) /* equal only if we wrote it */
+            return w;
     return NULL;
 }
 
-/** Run one entry, or drop it when the pool is being stopped. It is counted as queued. b: the caller's book. */
+/* ---- workers ---- */
+
 static void
-run_entry(struct book *b, const struct entry *e)
+sit(struct worker *w, uint64_t id)
 {
-    weft_pool *p = b->pool;
-    let_readers_read(p);
-    if (__atomic_load_n(&p->drop, __ATOMIC_ACQUIRE)) {
-        count(&b->dropped);
-        job_end(e->job, -ESHUTDOWN);
-        return;
-    }
-    count(&b->started);
-    int result = e->fn(e->arg);
-    let_readers_read(p);
-    count(result == 0 ? &b->done : &b->failed);
-    job_end(e->job, result);
+    __atomic_store_n(&w->id, id, __ATOMIC_RELAXED);
+    if (w->seat < w->pool->n_seats)
+        __atomic_store_n(&w->pool->seats[w->seat].id, id, __ATOMIC_RELAXED);
 }
 
 static void
-refuse_more(weft_pool *p, bool drop)
+unlist(struct worker *w)
 {
-    __atomic_store_n(&p->closing, true, __ATOMIC_RELAXED);
-    if (drop)
-        __atomic_store_n(&p->drop, true, __ATOMIC_RELEASE);
-    weft_chan_close(p->queue); /* -EALREADY is fine */
+    struct worker **at = &w->pool->all;
+    while (*at != w)
+        at = &(*at)->next;
+    *at = w->next;
+    w->pool->alive--;
+    w->pool->plain -= w->plain;
+}
+
+static void
+drop_queued(weft_pool *p, int result)
+{
+    for (struct weft_job *j; (j = queue_any(&p->jobs));) {
+        queue_remove(&p->jobs, j);
+        job_end(p, j, &p->past.dropped, result);
+    }
+}
+
+/** failure: of .init. Lock held. */
+static void
+leave(struct worker *w, int failure)
+{
+    weft_pool *p = w->pool;
+    while (failure && p->alive == 1 && p->jobs.queued) { /* nobody else would serve them; the lock is given back to deliver */
+        drop_queued(p, failure);
+        board_deliver(p);
+    }
+    sit(w, 0);
+    unlist(w);
+    book_fold(&p->past, &w->book);
+    pool_over(p);
+    board_stir(p);
 }
 
 static int
-worker(void *arg)
+worker_main(void *arg)
 {
-    struct book *b = arg;
-    weft_pool *p = b->pool;
-    struct entry e;
-    int err;
-    __atomic_store_n(&b->id, weft_task_id(), __ATOMIC_RELAXED);
-    while ((err = weft_chan_recv(p->queue, &e)) == 0)
-        run_entry(b, &e);
-    if (err != -EPIPE) { /* the run ends: what is queued will not run */
-        refuse_more(p, true);
-        while (weft_chan_try_recv(p->queue, &e) == 0)
-            run_entry(b, &e);
+    struct worker *w = arg;
+    weft_pool *p = w->pool;
+    sit(w, weft_task_id());
+    int failure = p->o.init ? p->o.init(&w->state, p->o.user) : 0;
+    if (!failure && w->plain)
+        plain_work(w);
+    weft_mutex_hold(&p->lock);
+    if (w->plain) {
+        w->plain = false;
+        p->plain--;
+        board_stir(p);
     }
-    __atomic_store_n(&b->id, 0, __ATOMIC_RELAXED);
-    count_worker(p, -1);
-    weft_wg_done(&p->workers);
+    if (!failure && (pool_mode(p) & MODE_BOARD))
+        board_work(w);
+    leave(w, failure); /* in the same hold as its decision to: another one counts on it */
+    weft_mutex_unlock(&p->lock);
+    if (!failure && p->o.fini)
+        p->o.fini(w->state, p->o.user);
+    free(w);
+    weft_wg_done(&p->busy);
     pool_unref(p);
     return 0;
 }
 
+/** Lock held. */
 static int
-start_worker(struct book *b, const char *where, const char *name)
+start_worker(weft_pool *p)
 {
-    weft_pool *p = b->pool;
-    count_worker(p, 1);
-    weft_wg_add(&p->workers, 1);
-    int err = weft_go_with_at(where, &(weft_attr){.name = name}, worker, b);
+    struct worker *w;
+    if (posix_memalign((void **)&w, CACHE_LINE, sizeof *w) != 0)
+        return -ENOMEM;
+    memset(w, 0, sizeof *w);
+    w->pool = p;
+    w->plain = !(p->mode & MODE_BOARD);
+    w->seat = w->plain ? p->alive : p->n_seats;
+    if (w->plain)
+        p->seats[w->seat].worker = w;
+    w->next = p->all;
+    p->all = w;
+    p->alive++;
+    p->plain += w->plain;
+    __atomic_fetch_add(&p->refs, 1, __ATOMIC_RELAXED);
+    weft_wg_add(&p->busy, 1);
+    weft_attr attr = {.name = p->name, .stack_size = p->o.stack_size, .ctx = p->ctx};
+    int err = weft_go_with_at(p->where, &attr, worker_main, w);
     if (!err)
         return 0;
-    weft_wg_done(&p->workers);
-    count_worker(p, -1);
-    pool_unref(p);
+    weft_wg_done(&p->busy);
+    unlist(w);
+    free(w);
+    __atomic_fetch_sub(&p->refs, 1, __ATOMIC_RELAXED); /* the caller holds one */
     return err;
+}
+
+int
+pool_want_worker(weft_pool *p, size_t more)
+{
+    return p->alive < p->target && p->jobs.ready + more > p->idle ? start_worker(p) : 0;
+}
+
+/** Those that the pool should have though there is nothing to do. Lock held. */
+static int
+start_workers(weft_pool *p)
+{
+    unsigned n = !p->o.keep_alive ? p->target : p->o.min_workers < p->target ? p->o.min_workers : p->target;
+    int err = 0;
+    while (!err && p->alive < n)
+        err = start_worker(p);
+    return err;
+}
+
+/* ---- birth ---- */
+
+/** Are there options that only the board knows? */
+static bool
+wants_board(const weft_pool_options *o)
+{
+    return o->queue >= WEFT_POOL_NO_QUEUE || o->keep_alive || o->init || o->fini || o->limit || o->rate || o->timeout || o->retry || o->ended || o->results ||
+        o->latency;
+}
+
+static bool
+good(const weft_pool_options *o)
+{
+    return (unsigned)o->policy <= WEFT_GROUP_ISOLATE && o->keep_alive >= 0 && o->timeout >= 0 && (!o->retry || weft_retry_delay(o->retry, 1) >= 0) &&
+        (!o->results || weft_chan_elem_size(o->results) == sizeof(weft_job_result));
+}
+
+static void
+take_options(weft_pool *p, const weft_pool_options *o, unsigned n)
+{
+    const char *name = o->name ? o->name : "pool";
+    p->o = *o;
+    if (o->retry)
+        p->retry = *o->retry;
+    if (o->queue == 0)
+        p->o.queue = n;
+    memcpy(p->name, name, strnlen(name, sizeof p->name - 1));
+    p->policy = o->batch || o->policy ? o->policy : WEFT_GROUP_ISOLATE;
+    p->delivers = o->ended || o->results;
+    p->o.ordered = o->ordered && p->delivers;
+    p->target = n;
+}
+
+static bool
+no_memory(weft_ctx *ctx)
+{
+    return weft_ctx_err(ctx) && weft_ctx_cause(ctx) == -ENOMEM;
+}
+
+/** The pool's context and what hangs on it. */
+static int
+make_contexts(weft_pool *p)
+{
+    /* A plain thread carries the background; the run's root is known to a group. */
+    weft_group *root = weft_task_id() == 0 && !p->o.ctx ? weft_group_new(NULL) : NULL;
+    weft_ctx *ctx = weft_ctx_with_cancel(root ? weft_group_ctx(root) : p->o.ctx);
+    weft_ctx *intake = p->o.rate ? weft_ctx_with_cancel(ctx) : NULL;
+    if ((weft_task_id() == 0 && !p->o.ctx && !root) || no_memory(ctx) || (intake && no_memory(intake))) {
+        weft_ctx_free(intake);
+        weft_ctx_free(ctx);
+        weft_group_free(root);
+        return -ENOMEM;
+    }
+    free_contexts(p);
+    p->root = root;
+    p->ctx = ctx;
+    p->intake = intake;
+    return 0;
+}
+
+static int
+furnish(weft_pool *p)
+{
+    if (make_contexts(p) != 0)
+        return -ENOMEM;
+    if (p->o.latency && !(p->latency = calloc(1, sizeof *p->latency)))
+        return -ENOMEM;
+    if (wants_board(&p->o)) {
+        p->mode = MODE_BOARD;
+        return 0;
+    }
+    p->chan = weft_chan_new(2 * sizeof(void *), p->o.queue);
+    p->seats = calloc(p->target, sizeof *p->seats);
+    p->n_seats = p->seats ? p->target : 0;
+    return p->chan && p->seats ? 0 : -ENOMEM;
 }
 
 #undef weft_pool_new
@@ -298,28 +259,29 @@ weft_pool_new_at(const char *where, weft_pool **out, const weft_pool_options *op
     static const weft_pool_options defaults;
     const weft_pool_options *o = options ? options : &defaults;
     unsigned n = o->workers ? o->workers : weft_workers();
-    if (n == 0)
-        return -ESRCH;
     weft_pool *p;
+    if (weft_workers() == 0)
+        return -ESRCH;
+    if (!good(o))
+        return -EINVAL;
     if (posix_memalign((void **)&p, CACHE_LINE, sizeof *p) != 0)
         return -ENOMEM;
     memset(p, 0, sizeof *p);
     p->refs = 1;
-    p->n = n;
-    size_t bytes;
-    if (__builtin_mul_overflow(n, sizeof *p->books, &bytes) || posix_memalign((void **)&p->books, CACHE_LINE, bytes) != 0)
-        p->books = NULL;
-    p->queue = weft_chan_new(sizeof(struct entry), o->queue ? o->queue : n);
-    int err = p->books && p->queue ? 0 : -ENOMEM;
-    if (p->books)
-        memset(p->books, 0, bytes);
-    for (unsigned i = 0; i < n && !err; i++) {
-        p->books[i].pool = p;
-        err = start_worker(&p->books[i], where, o->name ? o->name : "pool");
-    }
+    p->where = where;
+    queue_init(&p->jobs);
+    link_init(&p->ended);
+    link_init(&p->running);
+    take_options(p, o, n);
+    int err = furnish(p);
+    weft_mutex_hold(&p->lock);
+    if (!err)
+        err = start_workers(p);
+    if (err)
+        pool_close(p, true, -ESHUTDOWN); /* the workers that did start leave */
+    weft_mutex_unlock(&p->lock);
     if (err) {
-        if (p->queue)
-            weft_chan_close(p->queue); /* the workers that did start leave, and the last one frees */
+        weft_wg_hold(&p->busy);
         pool_unref(p);
         return err;
     }
@@ -327,85 +289,249 @@ weft_pool_new_at(const char *where, weft_pool **out, const weft_pool_options *op
     return 0;
 }
 
-/* ---- submit ---- */
+/* ---- at work ---- */
 
-/** Queue e; where it would have to wait: until the deadline, and inside a job of this pool run it at once instead. */
+void *
+weft_pool_state(weft_pool *p)
+{
+    weft_mutex_hold(&p->lock);
+    struct worker *w = pool_self(p);
+    void *state = w ? w->state : NULL;
+    weft_mutex_unlock(&p->lock);
+    return state;
+}
+
+weft_ctx *
+weft_pool_ctx(weft_pool *p)
+{
+    return p->ctx;
+}
+
 static int
-submit(weft_pool *p, const struct entry *e, weft_time deadline, bool wait)
+set_paused(weft_pool *p, bool paused)
 {
-    int err = enter(p);
+    int err = -ESHUTDOWN;
+    weft_mutex_hold(&p->lock);
+    if (!(p->mode & MODE_CLOSING)) {
+        pool_to_board(p);
+        p->paused = paused;
+        weft_cond_broadcast(&p->work);
+        board_stir(p);
+        err = 0;
+    }
+    weft_mutex_unlock(&p->lock);
+    return err;
+}
+
+int
+weft_pool_pause(weft_pool *p)
+{
+    return set_paused(p, true);
+}
+
+int
+weft_pool_resume(weft_pool *p)
+{
+    return set_paused(p, false);
+}
+
+int
+weft_pool_resize(weft_pool *p, unsigned n)
+{
+    if (n == 0)
+        return -EINVAL;
+    int err = -ESHUTDOWN;
+    weft_mutex_hold(&p->lock);
+    if (!(p->mode & MODE_CLOSING)) {
+        pool_to_board(p);
+        p->target = n;
+        err = start_workers(p);
+        while (!err && p->alive < n && p->jobs.ready > p->idle + (p->alive - p->on_workers - p->idle))
+            err = start_worker(p);
+        weft_cond_broadcast(&p->work); /* surplus ones leave */
+        board_stir(p);
+    }
+    weft_mutex_unlock(&p->lock);
+    return err;
+}
+
+int
+weft_pool_wait_until(weft_pool *p, weft_time deadline)
+{
+    int err = is_deadline(deadline) ? weft_ctx_err(weft_ctx_current()) : -EINVAL;
     if (err)
         return err;
-    err = weft_chan_try_send(p->queue, e);
-    if (err == -EAGAIN && wait) {
-        struct book *mine = own_book(p);
-        if (mine) {
-            run_entry(mine, e);
-            return 0;
-        }
-        err = weft_chan_send_until(p->queue, e, deadline);
-    }
-    if (err)
-        strike(p);
-    return err == -EPIPE ? -ESHUTDOWN : err;
+    weft_mutex_hold(&p->lock);
+    if (pool_self(p))
+        err = -EDEADLK;
+    else
+        pool_to_board(p);
+    p->watchers++;
+    while (!err && !board_at_rest(p))
+        err = weft_cond_wait_until(&p->changed, &p->lock, deadline);
+    p->watchers--;
+    weft_mutex_unlock(&p->lock);
+    return err;
 }
 
 int
-weft_pool_submit(weft_pool *p, weft_fn fn, void *arg)
+weft_pool_wait(weft_pool *p)
 {
-    return submit(p, &(struct entry){fn, arg, NULL}, WEFT_NEVER, true);
-}
-
-int
-weft_pool_submit_until(weft_pool *p, weft_fn fn, void *arg, weft_time deadline)
-{
-    return submit(p, &(struct entry){fn, arg, NULL}, deadline, true);
-}
-
-int
-weft_pool_try_submit(weft_pool *p, weft_fn fn, void *arg)
-{
-    return submit(p, &(struct entry){fn, arg, NULL}, 0, false);
-}
-
-int
-weft_pool_submit_job(weft_pool *p, weft_fn fn, void *arg, weft_job **out)
-{
-    weft_job *j = calloc(1, sizeof *j);
-    if (!j)
-        return -ENOMEM;
-    j->refs = 2;
-    weft_wg_add(&j->pending, 1);
-    int err = submit(p, &(struct entry){fn, arg, j}, WEFT_NEVER, true);
-    if (err) {
-        free(j);
-        return err;
-    }
-    *out = j;
-    return 0;
+    return weft_pool_wait_until(p, WEFT_NEVER);
 }
 
 /* ---- the end ---- */
 
-static int
-end(weft_pool *p, bool drop)
+bool
+pool_failed(weft_pool *p, int result)
 {
-    if (own_book(p))
+    if (p->policy == WEFT_GROUP_ISOLATE || p->first_error)
+        return false;
+    p->first_error = result;
+    if (p->policy != WEFT_GROUP_FIRST)
+        return false;
+    pool_close(p, true, -ECANCELED);
+    return true;
+}
+
+void
+pool_close(weft_pool *p, bool drop, int why)
+{
+    if (!(p->mode & MODE_CLOSING)) {
+        p->why = why;
+        __atomic_store_n(&p->mode, p->mode | MODE_CLOSING, __ATOMIC_RELAXED); /* the close publishes it */
+    }
+    p->paused = false;
+    if (drop) {
+        __atomic_store_n(&p->drop, true, __ATOMIC_RELEASE); /* [pool.drop] */
+        drop_queued(p, why);
+        if (p->intake)
+            weft_ctx_cancel(p->intake, 0);
+    }
+    if (p->chan)
+        weft_chan_close(p->chan); /* -EALREADY is fine */
+    weft_cond_broadcast(&p->work);
+    weft_cond_broadcast(&p->space);
+    weft_cond_broadcast(&p->changed);
+    pool_over(p);
+}
+
+void
+pool_over(weft_pool *p)
+{
+    if ((p->mode & MODE_CLOSING) && p->alive == 0 && p->guests == 0 && p->o.results)
+        weft_chan_close(p->o.results);
+}
+
+/** One that runs, in a context that is not below the pool's, and was not stopped yet; it is held. Lock held. */
+static struct weft_job *
+next_outside(weft_pool *p)
+{
+    for (struct link *l = p->running.next; l != &p->running; l = l->next) {
+        struct weft_job *j = job_of_all(l);
+        if (j->parent && !j->stopped)
+            return j;
+    }
+    return NULL;
+}
+
+void
+pool_cancel_running(weft_pool *p, int cause)
+{
+    weft_mutex_hold(&p->lock);
+    for (struct weft_job *j; (j = next_outside(p));) {
+        weft_ctx *ctx = weft_ctx_ref(j->ctx);
+        j->stopped = true;
+        weft_mutex_unlock(&p->lock);
+        weft_ctx_cancel(ctx, cause);
+        weft_ctx_free(ctx);
+        weft_mutex_hold(&p->lock);
+    }
+    weft_ctx *ctx = weft_ctx_ref(p->ctx);
+    weft_mutex_unlock(&p->lock);
+    weft_ctx_cancel(ctx, cause);
+    weft_ctx_free(ctx);
+}
+
+void
+weft_pool_cancel(weft_pool *p, int cause)
+{
+    weft_mutex_hold(&p->lock);
+    pool_close(p, true, -ECANCELED);
+    weft_mutex_unlock(&p->lock);
+    pool_cancel_running(p, cause);
+}
+
+/** What all of it came to. */
+static int
+verdict(weft_pool *p)
+{
+    if (p->policy == WEFT_GROUP_ISOLATE)
+        return 0;
+    weft_mutex_hold(&p->lock);
+    int err = p->first_error;
+    weft_mutex_unlock(&p->lock);
+    return err ? err : weft_ctx_err(p->ctx);
+}
+
+static int
+end(weft_pool *p, bool drop, weft_time deadline)
+{
+    weft_mutex_hold(&p->lock);
+    bool inside = pool_self(p);
+    if (!inside)
+        pool_close(p, drop, -ESHUTDOWN);
+    weft_mutex_unlock(&p->lock);
+    if (inside)
         return -EDEADLK;
-    refuse_more(p, drop);
-    return weft_wg_wait(&p->workers);
+    int err = weft_wg_wait_until(&p->busy, deadline);
+    return err ? err : verdict(p);
 }
 
 int
 weft_pool_drain(weft_pool *p)
 {
-    return end(p, false);
+    return end(p, false, WEFT_NEVER);
+}
+
+int
+weft_pool_drain_until(weft_pool *p, weft_time deadline)
+{
+    int err = is_deadline(deadline) ? end(p, false, deadline) : -EINVAL;
+    if (err != -ETIMEDOUT || weft_ctx_err(weft_ctx_current()))
+        return err;
+    weft_pool_cancel(p, -ETIMEDOUT);
+    err = weft_wg_wait(&p->busy);
+    return err ? err : -ETIMEDOUT;
 }
 
 int
 weft_pool_stop(weft_pool *p)
 {
-    return end(p, true);
+    return end(p, true, WEFT_NEVER);
+}
+
+int
+weft_pool_restart(weft_pool *p)
+{
+    int err = 0;
+    weft_mutex_hold(&p->lock);
+    if (!(p->mode & MODE_CLOSING) || p->alive || p->guests)
+        err = -EBUSY;
+    else if (p->o.results)
+        err = -EPERM;
+    else
+        err = make_contexts(p);
+    if (!err) {
+        __atomic_store_n(&p->drop, false, __ATOMIC_RELAXED);
+        p->first_error = 0;
+        __atomic_store_n(&p->mode, MODE_BOARD, __ATOMIC_RELAXED);
+        err = start_workers(p);
+        if (err)
+            pool_close(p, true, -ESHUTDOWN);
+    }
+    weft_mutex_unlock(&p->lock);
+    return err;
 }
 
 void
@@ -413,7 +539,9 @@ weft_pool_free(weft_pool *p)
 {
     if (!p)
         return;
-    refuse_more(p, true);
-    weft_wg_hold(&p->workers);
+    weft_mutex_hold(&p->lock);
+    pool_close(p, true, -ESHUTDOWN);
+    weft_mutex_unlock(&p->lock);
+    weft_wg_hold(&p->busy);
     pool_unref(p);
 }

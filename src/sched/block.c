@@ -22,6 +22,7 @@ make_way(struct worker *w)
     if (t) {
         inject_push(t);
         idle_notify();
+        a_add_rlx(&rt.handoffs, 1); /* statistics */
     }
     struct crowd c = idle_crowd();
     if (c.searching || c.awake < c.engaged || !crew_stuck(w)) /* an idle one was told of each task when it was queued */

@@ -3,6 +3,7 @@
 
 #include "base/spinlock.h"
 #include "os/thread.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 
@@ -12,7 +13,7 @@ void
 carry_join(struct parker *p, struct carried *c)
 {
     a_store_rlx(&p->ctx, c); /* for carry_end() of the root */
-    p->listed = c && (p->is_thread || c != rt.root);
+    p->listed = c && (parks_thread(p) || c != rt.root);
     if (!p->listed)
         return;
     spin_lock(&c->lock);
@@ -68,7 +69,7 @@ void
 carry_end(struct carried *c)
 {
     if (c == rt.root)
-        task_each(end_of_root, c);
+        (sim_on() ? rt.sim->each : task_each)(end_of_root, c);
     struct parker *won[BATCH];
     unsigned n;
     do {

@@ -8,13 +8,14 @@
  * States      engaged -> stuck   [crew_stuck: active - 1, then the bit ATTEND_STUCK; undone if it was set]
  *             stuck -> engaged   [crew_back: who clears the bit, active + 1]
  *             spare, new -> engaged [crew_add: CAS active < target, active + 1]
+ *             spare -> engaged   [crew_recall: for a task that is tied to it; active + 1, whatever it is]
  *             engaged -> spare   [crew_leave: CAS active > target, active - 1]
- * Invariants  C1 Each +1 and -1 of active has one of these transitions. C2 active <= target + how many came back and for whom nobody
- *             has left yet: adding only fills up to target. C3 A spare has empty queues, and ATTEND_STUCK is not set; timers that it still
+ * Invariants  C1 Each +1 and -1 of active has one of these transitions. C2 active <= target + how many came back or were recalled and for
+ *             whom nobody has left yet: adding only fills up to target. C3 A spare has empty queues, and ATTEND_STUCK is not set; timers that it still
  *             has armed are run by the monitor. C4 An entry of rt.workers below rt.n never changes in a run.
  * Order       A bit seen late only delays the correction: the worker clears it at a later schedule point, or the monitor does.
  * Locks       crew.lock guards the list of spares.
- * Proved by   tests/model (stuck). */
+ * Tested by   tests/sched/block_contract.c, tied_contract.c; the end of a run: stop_contract.c. */
 #include "sched/crew.h"
 
 #include "base/attr.h"
@@ -23,6 +24,7 @@
 #include "os/signal.h"
 #include "os/clock.h"
 #include "os/thread.h"
+#include "os/where.h"
 #include "sched/idle.h"
 #include "sched/monitor.h"
 #include "sched/timer.h"
@@ -32,9 +34,10 @@
 #include <string.h>
 
 #define EXIT_LOOKS 100000000 /* ns */
+#define STARVED 20000000     /* ns; so little CPU time is no sign of foreign code */
 
 ptrdiff_t worker_tls_offset;
-static __thread struct worker *tls_worker __attribute__((tls_model("initial-exec")));
+static __thread struct thread_self tls_self __attribute__((tls_model("initial-exec")));
 static struct worker *old_blocks[WORKERS_MAX]; /* of earlier runs */
 
 static struct {
@@ -42,13 +45,13 @@ static struct {
     struct worker *spares; /* lock */
     unsigned spare_count;  /* atomic, written under the lock */
     unsigned max;          /* constant in a run */
-    uint64_t added;        /* atomic */
+    uint64_t added, stuck, recalled; /* atomic: statistics */
 } crew;
 
 __attribute__((constructor(101))) static void
 find_tls(void)
 {
-    worker_tls_offset = (char *)&tls_worker - arch_thread_pointer(); /* the same in every thread: static TLS */
+    worker_tls_offset = (char *)&tls_self - arch_thread_pointer(); /* the same in every thread: static TLS */
 }
 
 /* The exception globals of the thread that runs; there is none in a program without C++. */
@@ -67,7 +70,7 @@ adopt_thread(struct worker *w)
     w->errno_at = __errno_location();
     w->cxa = __cxa_get_globals ? __cxa_get_globals() : NULL;
     a_store_rlx(&w->tid, os_thread_id()); /* the monitor asks again if it comes too early */
-    tls_worker = w;
+    tls_self.worker = w;
 }
 
 static void *
@@ -76,6 +79,8 @@ worker_thread(void *arg)
     struct worker *w = arg;
     adopt_thread(w);
     os_fault_stack_install(&w->fault_stack, &w->fault_stack_size); /* without it an overflow is a plain SIGSEGV */
+    if (rt.warn_block)
+        os_where_allow();
     worker_main(w);
     os_fault_stack_remove(w->fault_stack, w->fault_stack_size);
     a_store_rel(&w->exited, 1); /* [crew.exited] */
@@ -99,6 +104,7 @@ block_new(unsigned index)
     memset((char *)w + behind, 0, sizeof *w - behind);
     w->stamp = (uint32_t)(os_clock_now() / 1000000);
     w->index = index;
+    w->tied_end = &w->tied;
     w->random = index * 2654435761u + 1;
     return w;
 }
@@ -132,7 +138,7 @@ crew_start(unsigned target, unsigned max)
 {
     crew.spares = NULL;
     crew.spare_count = 0;
-    crew.added = 0;
+    crew.added = crew.stuck = crew.recalled = 0;
     crew.max = max;
     rt.target = target;
     rt.active = (int32_t)target;
@@ -163,15 +169,25 @@ wake_all(void)
         recall(rt.workers[i]);
 }
 
-/** Wait for a worker to leave. For one that runs a task, until the time given; one that does not is on its way, however busy the machine
- *  is, and cannot get another. */
+/** It is in a task that could go on, if only the machine let it. */
+static bool
+is_starved(struct worker *w, int64_t cpu_before)
+{
+    int64_t cpu = os_thread_cpu(w->thread);
+    return cpu >= 0 && cpu - cpu_before < STARVED && os_thread_state(a_load_rlx(&w->tid)) == 'R'; /* written long ago */
+}
+
+/** Wait for a worker to leave. For one that runs a task, until the time given, or longer if it did not get to run; one that does not is on
+ *  its way, however busy the machine is, and cannot get another. Nor does one run a task any more when none is alive: it has counted the
+ *  end of its last and is still leaving that. */
 static void
 wait_exit(struct worker *w, int64_t until)
 {
+    int64_t cpu = os_thread_cpu(w->thread);
     while (!a_load_acq(&w->exited)) { /* [crew.exited] */
         if (os_futex_wait(&w->exited, 0, until) != -ETIMEDOUT)
             wake_all(); /* one that was on its way to sleep */
-        else if (a_load_rlx(&w->current)) /* a guess is enough: see ATTEND_ORPHAN */
+        else if (a_load_rlx(&w->current) && runtime_live_tasks() > 0 && !is_starved(w, cpu)) /* a guess is enough: see ATTEND_ORPHAN */
             return;
         else
             until = os_clock_now() + EXIT_LOOKS;
@@ -190,7 +206,7 @@ crew_stop(int64_t until)
             continue;
         wait_exit(w, until);
         if (a_load_acq(&w->exited)) { /* [crew.exited] */
-            os_thread_join(w->thread);
+            os_thread_join(w->thread, true);
         } else {
             a_or_seq(&w->attention, ATTEND_ORPHAN); /* [crew.attention] the next run is not its own */
             os_thread_detach(w->thread);
@@ -240,10 +256,16 @@ crew_adopt(void)
 }
 
 void
+crew_own_thread(struct task *t)
+{
+    tls_self.task = t;
+}
+
+void
 crew_adopt_end(void)
 {
     struct worker *w = rt.workers[0];
-    tls_worker = NULL;
+    tls_self.worker = NULL;
     if (w->fault_stack)
         os_fault_stack_remove(w->fault_stack, w->fault_stack_size);
     crew_free(false);
@@ -255,8 +277,10 @@ bool
 crew_stuck(struct worker *w)
 {
     a_add_seq(&rt.active, -1); /* before the bit: who clears it adds one again */
-    if (!(a_or_seq(&w->attention, ATTEND_STUCK) & ATTEND_STUCK)) /* [crew.attention] */
+    if (!(a_or_seq(&w->attention, ATTEND_STUCK) & ATTEND_STUCK)) { /* [crew.attention] */
+        a_add_rlx(&crew.stuck, 1); /* for statistics */
         return true;
+    }
     a_add_seq(&rt.active, 1);
     return false;
 }
@@ -284,15 +308,25 @@ approach_target(int32_t step)
     return true;
 }
 
+/** crew.lock is held. */
+static void
+remove_spare(struct worker *w)
+{
+    struct worker **at = &crew.spares;
+    while (*at != w)
+        at = &(*at)->spare_next;
+    *at = w->spare_next;
+    w->spare_listed = false;
+    a_store_rlx(&crew.spare_count, crew.spare_count - 1); /* for statistics */
+}
+
 static struct worker *
 take_spare(void)
 {
     spin_lock(&crew.lock);
     struct worker *w = crew.spares;
-    if (w) {
-        crew.spares = w->spare_next;
-        a_store_rlx(&crew.spare_count, crew.spare_count - 1); /* for statistics */
-    }
+    if (w)
+        remove_spare(w);
     spin_unlock(&crew.lock);
     return w;
 }
@@ -303,6 +337,7 @@ put_spare(struct worker *w)
     spin_lock(&crew.lock);
     a_store_seq(&w->recalled, 0); /* [crew.recalled] before we look whether the run stops: its end recalls all */
     w->spare_next = crew.spares;
+    w->spare_listed = true;
     crew.spares = w;
     a_store_rlx(&crew.spare_count, crew.spare_count + 1); /* for statistics */
     spin_unlock(&crew.lock);
@@ -336,7 +371,7 @@ crew_add(bool may_start)
             idle_enlist(w);
         if (!w || thread_start(w) != 0) {
             if (w)
-                idle_leave(w);
+                idle_leave(w, true);
             a_add_seq(&rt.active, -1);
             return false;
         }
@@ -354,17 +389,37 @@ empty_queues(struct worker *w)
         inject_push(t);
 }
 
+void
+crew_recall(struct worker *w)
+{
+    spin_lock(&crew.lock);
+    bool spare = w->spare_listed;
+    if (spare)
+        remove_spare(w);
+    spin_unlock(&crew.lock);
+    if (!spare)
+        return;
+    a_add_rlx(&crew.recalled, 1); /* for statistics */
+    a_add_seq(&rt.active, 1);     /* perhaps above the target: then some worker leaves */
+    idle_enlist(w);
+    recall(w);
+}
+
 bool
 crew_leave(struct worker *w)
 {
-    if (!crew_surplus() || !approach_target(-1))
+    if (!crew_surplus() || w->tied || a_load_rlx(&w->inbox) || !approach_target(-1)) /* what comes to the inbox later recalls us */
         return false;
     empty_queues(w);
-    idle_leave(w);
-    a_store_rel(&w->spare, 1); /* [crew.spare] */
+    bool searching = w->searching;
+    w->searching = false;        /* from here on whoever recalls us sets it */
+    a_store_rel(&w->spare, 1);   /* [crew.spare] */
+    put_spare(w);
+    if (a_load_acq(&w->inbox))   /* [crew.inbox] it came before we were on the list */
+        crew_recall(w);
+    idle_leave(w, searching);    /* last: with something in the inbox, we are never all counted as asleep */
     if (timers_first(&w->timers) != INT64_MAX)
         monitor_wake(); /* it runs them from now on */
-    put_spare(w);
     while (!a_load_acq(&w->recalled) && !a_load_acq(&rt.stop)) /* [crew.recalled] [runtime.stop] */
         os_futex_wait(&w->recalled, 0, INT64_MAX);
     a_store_rel(&w->spare, 0); /* [crew.spare] */
@@ -379,6 +434,8 @@ crew_counts(void)
         .workers = crew_size(),
         .spares = a_load_rlx(&crew.spare_count), /* statistics */
         .stuck = stuck > 0 ? (unsigned)stuck : 0,
-        .added = a_load_rlx(&crew.added), /* statistics */
+        .added = a_load_rlx(&crew.added), /* statistics, as the next two */
+        .stuck_ever = a_load_rlx(&crew.stuck),
+        .recalled = a_load_rlx(&crew.recalled),
     };
 }

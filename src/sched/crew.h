@@ -14,6 +14,9 @@ void crew_free(bool keep);
 int crew_adopt(void);
 void crew_adopt_end(void);
 
+/** The calling thread, which is no worker, is this task; NULL: is none any more. */
+void crew_own_thread(struct task *t);
+
 /** How many worker blocks there are: as many of rt.workers may be read. */
 static inline unsigned
 crew_size(void)
@@ -34,13 +37,15 @@ bool crew_stuck(struct worker *w);
 void crew_back(struct worker *w);
 /** If fewer run than should, add one: a spare or, with `may_start`, a new thread. Returns whether one was added. */
 bool crew_add(bool may_start);
+/** If w is a spare, it comes back: something is in its inbox. */
+void crew_recall(struct worker *w);
 /** In the scheduler context: leave if there is one too many, and come back when needed or when the run stops.
  *  False: there was none too many. */
 bool crew_leave(struct worker *w);
 
 struct crew_counts {
     unsigned workers, spares, stuck;
-    uint64_t added; /* by crew_add(), so far */
+    uint64_t added, stuck_ever, recalled; /* by crew_add(), crew_stuck(), crew_recall(), so far */
 };
 struct crew_counts crew_counts(void);
 

@@ -3,8 +3,10 @@
 #include "sched/carry.h"
 #include "sched/crew.h"
 #include "sched/hooks.h"
+#include "sched/own.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
+#include "sched/trace.h"
 
 #include <errno.h>
 #include <string.h>
@@ -29,6 +31,9 @@ task_init(struct task *t, weft_fn fn, void *arg, const char *name, unsigned stac
         memcpy(t->name, name, n);
         t->name[n] = '\0';
     }
+    t->tied = rt.sticky;
+    if (t->tied)
+        t->parker.kind = PARKS_TIED;
     a_store_rlx(&t->life, TASK_NEW); /* travels with the run queue; else only reports look */
 }
 
@@ -47,15 +52,14 @@ next_id(struct worker *w)
 static uint64_t
 live_about(void)
 {
-    uint64_t n = a_load_rlx(&rt.foreign_spawned); /* a limit, not a count: about right is right */
+    uint64_t n = a_load_rlx(&rt.foreign_spawned) - a_load_rlx(&rt.foreign_ended); /* a limit, not a count: about right is right */
     for (unsigned i = 0, size = crew_size(); i < size; i++)
         n += a_load_rlx(&rt.workers[i]->spawned) - a_load_rlx(&rt.workers[i]->ended); /* as above */
     return n;
 }
 
-/** Keep the run that goes on, if any, from ending: to leave(). A worker's own run cannot end meanwhile. */
-static bool
-visit(void)
+bool
+runtime_visit(void)
 {
     if (worker_self())
         return true;
@@ -66,8 +70,8 @@ visit(void)
     return false;
 }
 
-static void
-leave(void)
+void
+runtime_leave(void)
 {
     if (!worker_self())
         a_sub_rel(&rt.visitors, 1); /* [runtime.visit] */
@@ -90,13 +94,13 @@ static int
 birth(struct task **out)
 {
     sched_point();
-    if (!visit()) {
+    if (!runtime_visit()) {
         int err = runtime_check();
         return err ? err : -ECANCELED; /* it is just ending */
     }
     int err = get_block(out);
     if (err)
-        leave();
+        runtime_leave();
     return err;
 }
 
@@ -104,7 +108,7 @@ static int
 stillborn(struct task *t, int err)
 {
     task_free(worker_self(), t);
-    leave();
+    runtime_leave();
     return err;
 }
 
@@ -113,6 +117,31 @@ task_inherited(void)
 {
     struct carried *c = parker_self()->ctx;
     return c || worker_self() ? c : rt.root; /* plain threads start theirs below the run's root, unless they carry another */
+}
+
+/** Start it as a thread of its own. 0 or -errno. */
+static int
+launch_thread(struct task *t, struct carried *c, size_t stack)
+{
+    t->tied = false;
+    t->parker.kind = PARKS_OWN;
+    carry_join(&t->parker, c);
+    t->id = next_id(worker_self());
+    a_add_acq_rel(&rt.foreign_spawned, 1); /* [runtime.count] */
+    san_release(t);
+    trace(TRACE_SPAWN, NULL, t, 0);
+    int err = own_start(t, own_stack_size(stack));
+    if (!err) {
+        runtime_leave();
+        return 0;
+    }
+    carry_leave(&t->parker);
+    t->parker.kind = PARKS_TASK;
+    if (t->stack)
+        stack_put(NULL, t->stack_class, t->stack); /* its argument was copied there */
+    a_add_acq_rel(&rt.foreign_ended, 1); /* [runtime.count] */
+    runtime_event(); /* who looked meanwhile has taken it for alive */
+    return stillborn(t, err);
 }
 
 /** Let it carry c; count it, number it, queue it. */
@@ -127,17 +156,18 @@ launch(struct task *t, struct carried *c)
     else
         a_add_acq_rel(&rt.foreign_spawned, 1); /* [runtime.count] */
     san_release(t);
+    trace(TRACE_SPAWN, NULL, t, 0);
     sched_start(t);
-    leave();
+    runtime_leave();
 }
 
 uint32_t
 task_run(void)
 {
-    if (a_load_rlx(&rt.forked) || !visit()) /* as below */
+    if (a_load_rlx(&rt.forked) || !runtime_visit()) /* as below */
         return 0;
     uint32_t run = rt.run;
-    leave();
+    runtime_leave();
     return run;
 }
 
@@ -145,31 +175,31 @@ struct task *
 task_reserve(uint32_t *run)
 {
     *run = 0;
-    if (a_load_rlx(&rt.forked) || !visit()) /* set before the child's first instruction of ours */
+    if (a_load_rlx(&rt.forked) || !runtime_visit()) /* set before the child's first instruction of ours */
         return NULL;
     *run = rt.run;
     struct task *t = task_alloc(worker_self());
-    leave();
+    runtime_leave();
     return t;
 }
 
 void
 task_unreserve(struct task *t, uint32_t run)
 {
-    if (!visit())
+    if (!runtime_visit())
         return; /* its run has ended, and the block with it */
     if (run == rt.run)
         task_free(worker_self(), t);
-    leave();
+    runtime_leave();
 }
 
 bool
 task_start_reserved(struct task *t, uint32_t run, weft_fn fn, void *arg, struct site site, struct carried *c)
 {
-    if (!visit())
+    if (!runtime_visit())
         return false;
     if (run != rt.run) {
-        leave();
+        runtime_leave();
         return false;
     }
     task_init(t, fn, arg, NULL, rt.stack_class, site);
@@ -214,6 +244,30 @@ room_for_copy(struct task *t, size_t size)
     return room;
 }
 
+/** The class of the stack; for a task that is a thread, of the one that only a large copy of its argument lies on. 0 or -EINVAL. */
+static int
+class_for(const weft_attr *attr, unsigned *class)
+{
+    *class = rt.stack_class;
+    if (!attr || (!attr->thread && !attr->stack_size))
+        return 0;
+    int c = attr->thread ? STACK_CLASSES - 1 : stack_class_of(attr->stack_size);
+    if (c < 0)
+        return -EINVAL;
+    *class = (unsigned)c;
+    return 0;
+}
+
+/** How much of an argument may be copied: a quarter of the stack. */
+static size_t
+copy_max(const weft_attr *attr, unsigned class)
+{
+    size_t size = stack_class_size(class);
+    if (attr && attr->thread && own_stack_size(attr->stack_size) < size)
+        size = own_stack_size(attr->stack_size);
+    return size / 4;
+}
+
 static void
 copy_parts(char *to, const struct spawn *s)
 {
@@ -242,18 +296,14 @@ int
 task_spawn(const struct spawn *s, weft_fn fn, void *arg)
 {
     const weft_attr *attr = s->attr;
-    unsigned class = rt.stack_class;
-    if (attr && attr->stack_size) {
-        int c = stack_class_of(attr->stack_size);
-        if (c < 0)
-            return -EINVAL;
-        class = (unsigned)c;
-    }
+    unsigned class;
     struct task *t;
-    int err = birth(&t);
+    int err = class_for(attr, &class);
+    if (!err)
+        err = birth(&t);
     if (err)
         return err;
-    if (copy_size(s) > stack_class_size(class) / 4)
+    if (copy_size(s) > copy_max(attr, class))
         return stillborn(t, -E2BIG);
     task_init(t, fn, arg, attr ? attr->name : NULL, class, s->site);
     if (s->copies) {
@@ -264,6 +314,12 @@ task_spawn(const struct spawn *s, weft_fn fn, void *arg)
     }
     t->handle = s->copies_handle ? t->arg : s->handle;
     struct carried *c = attr && attr->ctx ? (struct carried *)(void *)attr->ctx : task_inherited();
+    if (attr && attr->thread && !sim_on())
+        return launch_thread(t, c, attr->stack_size);
+    if (attr && attr->sticky && !sim_on()) {
+        t->tied = true;
+        t->parker.kind = PARKS_TIED;
+    }
     launch(t, c);
     return 0;
 }

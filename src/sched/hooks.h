@@ -24,6 +24,7 @@ struct sim_hooks {
     void (*ready)(struct task *t);                             /* new, or its wait is over */
     int64_t (*now)(void);
     uint32_t (*choose)(uint32_t n);
+    void (*each)(void (*fn)(struct task *t, void *arg), void *arg); /* task_each() in an order that depends on the schedule alone */
 };
 
 static inline bool

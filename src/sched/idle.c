@@ -17,6 +17,9 @@
  * Monitor     [idle.barrier] It sleeps behind all workers: it sets NAP in the word (as w1), then w2 and w3, then sleeps. A producer that finds
  *             nobody to wake, because all are awake though perhaps stuck, wakes it. With DEEP set it has nothing at all to watch, and
  *             whichever worker leaves its sleep, or comes back from where it was stuck, wakes it first of all.
+ * Inbox       Who puts a sticky task into a worker's inbox takes that worker off the list and wakes it. If it is not there, it is awake, a spare
+ *             (crew_recall), or on its way: into its sleep, then it enters the list before it looks at its inbox; out of it, then it looks at
+ *             it anyway, but may not be counted as awake yet (runtime.c:inboxes_empty).
  * Polling     One sleeper sleeps in epoll instead of on its word, as soon as a descriptor was ever waited for.
  * Timers      Each worker sleeps no longer than until its own first deadline.
  * Locks       idle.lock guards the list and idle_listed. Taking a worker off the list gives the right to wake it.
@@ -198,7 +201,7 @@ work_visible(struct worker *w)
     for (unsigned i = 0, n = crew_size(); i < n; i++)
         if (ring_len(&rt.workers[i]->ring))
             return true;
-    return a_load_rlx(&w->ring.wake) != NULL;
+    return a_load_rlx(&w->ring.wake) || w->tied || a_load_acq(&w->inbox); /* [crew.inbox] */
 }
 
 /** Leave the list. False: a waker was faster; it has counted us awake and searching, and its wake is on its way. */
@@ -299,14 +302,13 @@ void
 idle_enlist(struct worker *w)
 {
     w->searching = true; /* before it runs */
-    a_add_seq(&idle.state, ENGAGED + AWAKE + SEARCHING + EPOCH);
+    woken(a_add_seq(&idle.state, ENGAGED + AWAKE + SEARCHING + EPOCH));
 }
 
 void
-idle_leave(struct worker *w)
+idle_leave(struct worker *w, bool searching)
 {
-    uint64_t s = a_add_seq(&idle.state, -(ENGAGED + AWAKE + (w->searching ? SEARCHING : 0)));
-    w->searching = false;
+    uint64_t s = a_add_seq(&idle.state, -(ENGAGED + AWAKE + (searching ? SEARCHING : 0)));
     if (rt.membarrier)
         os_membarrier(); /* [idle.barrier] */
     if (work_visible(w))
@@ -315,11 +317,21 @@ idle_leave(struct worker *w)
         fell_asleep(s);
 }
 
+bool
+idle_wake_worker(struct worker *w)
+{
+    if (!unlist(w))
+        return false;
+    woken(a_add_seq(&idle.state, SEARCHING + AWAKE + EPOCH));
+    wake(w);
+    return true;
+}
+
 void
 idle_poke(void)
 {
     uint64_t s = a_load_seq(&idle.state);
-    if (awake(s) < engaged(s))
+    if (awake(s) < engaged(s) || s & NAP)
         wake_one(s);
 }
 

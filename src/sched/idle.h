@@ -22,9 +22,12 @@ struct crowd idle_crowd(void);
 
 /** A worker comes: it is engaged and begins by searching. Before its thread runs. */
 void idle_enlist(struct worker *w);
-/** A worker goes, or did not come after all; its own queues are empty. If there is work, somebody is woken for it. */
-void idle_leave(struct worker *w);
-/** Wake one sleeper, if there is one and nobody searches: so that it sleeps in epoll. */
+/** A worker goes, or did not come after all; its own queues are empty. If there is work, somebody is woken for it.
+ *  searching: it was counted so. */
+void idle_leave(struct worker *w, bool searching);
+/** If w sleeps, wake it: something is in its inbox. False: it does not sleep. */
+bool idle_wake_worker(struct worker *w);
+/** Wake one sleeper, if there is one and nobody searches: so that it sleeps in epoll. All awake, perhaps stuck: the monitor looks. */
 void idle_poke(void);
 
 /** The monitor is about to sleep: whoever queues a task and finds nobody to wake will wake it; with `deep` also any worker

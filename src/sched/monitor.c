@@ -38,6 +38,9 @@ struct watch {
     int64_t since; /* when it was first seen with this tick */
     int64_t cpu;   /* what CPU time its thread had used at `cpu_at`, ns */
     int64_t cpu_at;
+    int64_t silent; /* since when it has run this task outside announced sections, and what CPU time it had used then; 0: to be set */
+    int64_t silent_cpu;
+    bool warned;   /* this stretch has been reported */
     bool hog;      /* it is counted as stuck and computes */
     bool starved;  /* this stretch has been counted as starved */
 };
@@ -52,6 +55,7 @@ struct view {
     unsigned hogs;    /* of the stuck */
     bool need;        /* work waits and nobody is idle */
     bool acted;
+    bool watches;     /* some task may have to be reported soon */
     int64_t next;     /* look again then, at the latest */
 };
 
@@ -61,7 +65,7 @@ static struct {
     uint32_t stop; /* atomic */
     uint32_t fires; /* atomic: timers are being fired */
     bool started;
-    uint64_t starved; /* atomic */
+    uint64_t starved, warned; /* atomic */
     struct watch watch[WORKERS_MAX];
     struct epoll_event events[POLL_EVENTS];
 } monitor;
@@ -100,6 +104,7 @@ take_slot(struct worker *w)
     if (t) {
         inject_push(t);
         idle_notify();
+        a_add_rlx(&rt.handoffs, 1); /* statistics */
     }
 }
 
@@ -110,6 +115,8 @@ run_timers(struct worker *w)
     a_store_seq(&monitor.fires, 1); /* [monitor.fires] */
     timers_run(&w->timers);
     a_store_seq(&monitor.fires, 0); /* [monitor.fires] */
+    if (idle_crowd().awake == 0 && runtime_wants_quiet())
+        runtime_event(); /* who was woken and fell asleep again may have seen that we fire */
 }
 
 /** Nobody else looks after the timers of this worker. */
@@ -223,6 +230,38 @@ judge(struct view *v, struct worker *w, struct watch *seen)
     }
 }
 
+/** For how long the task has kept its worker without having announced it: asleep, or with the CPU time it has got, for a busy machine
+ *  is not the task's fault. */
+static int64_t
+silent_for(struct view *v, struct worker *w, struct watch *seen)
+{
+    int64_t cpu = os_thread_cpu(w->thread);
+    if (seen->silent == 0 || announced(w, seen)) {
+        seen->silent = v->now;
+        seen->silent_cpu = cpu;
+    }
+    int64_t passed = v->now - seen->silent, computed = cpu - seen->silent_cpu;
+    if (passed < rt.warn_block || computed >= rt.warn_block)
+        return passed;
+    return os_thread_state(a_load_rlx(&w->tid)) == 'R' ? computed : passed; /* written long ago */
+}
+
+/** Report a task that has kept its worker for long, once. */
+static void
+warn(struct view *v, struct worker *w, struct watch *seen)
+{
+    if (!rt.warn_block || !seen->task || seen->warned)
+        return;
+    int64_t silent = silent_for(v, w, seen);
+    v->watches = true;
+    at_latest(v, v->now + (silent < rt.warn_block ? rt.warn_block - silent : rt.warn_block));
+    if (silent < rt.warn_block)
+        return;
+    seen->warned = true;
+    a_add_rlx(&monitor.warned, 1); /* statistics */
+    rt.blocked(w, (struct task *)(uintptr_t)seen->task, v->now - seen->silent);
+}
+
 static struct view
 look(void)
 {
@@ -240,6 +279,7 @@ look(void)
     for (unsigned i = 0; i < n; i++) {
         struct worker *w = rt.workers[i];
         struct watch *seen = &monitor.watch[i];
+        warn(&v, w, seen);
         if (seen->task && seen->since != v.now && !(a_load_rlx(&w->attention) & ATTEND_STUCK)) /* as in observe() */
             judge(&v, w, seen);
     }
@@ -254,7 +294,7 @@ look(void)
 static bool
 is_quiet(const struct view *v)
 {
-    return v->running == 0 && v->crowd.awake == v->stuck && !v->need && !v->acted && !netpoll_unwatched() &&
+    return v->running == 0 && !v->watches && v->crowd.awake == v->stuck && !v->need && !v->acted && !netpoll_unwatched() &&
         (v->stuck == 0 || rt.membarrier); /* without it what a stuck worker wakes could be missed: [crew.slot] */
 }
 
@@ -315,6 +355,8 @@ monitor_main(void *arg)
             idle_monitor_wakes();
         was_deep = depth == DEEP;
         int64_t most = v.need ? BUSY_LOOK : CALM_LOOK;
+        if (rt.warn_block && rt.warn_block / 2 < most)
+            most = rt.warn_block / 2 > FIRST_LOOK ? rt.warn_block / 2 : FIRST_LOOK;
         if (ended)
             period = was_deep ? BUSY_LOOK : FIRST_LOOK;
         else
@@ -335,7 +377,7 @@ monitor_start(void)
 {
     memset(monitor.watch, 0, sizeof monitor.watch);
     monitor.word = monitor.stop = 0;
-    monitor.starved = 0;
+    monitor.starved = monitor.warned = 0;
     a_add_seq(&rt.threads, 1); /* as in crew.c */
     int err = os_thread_start(&monitor.thread, monitor_main, NULL);
     monitor.started = !err;
@@ -351,7 +393,7 @@ monitor_stop(void)
         return;
     a_store_rel(&monitor.stop, 1); /* [monitor.stop] */
     monitor_wake();
-    os_thread_join(monitor.thread);
+    os_thread_join(monitor.thread, true);
     monitor.started = false;
     a_add_seq(&rt.threads, -1);
 }
@@ -360,6 +402,12 @@ bool
 monitor_fires(void)
 {
     return a_load_seq(&monitor.fires); /* [monitor.fires] */
+}
+
+uint64_t
+monitor_warned(void)
+{
+    return a_load_rlx(&monitor.warned); /* statistics */
 }
 
 uint64_t

@@ -12,6 +12,8 @@ void monitor_stop(void);
 void monitor_wake(void);
 /** It fires timers just now. Ask after you have seen that none is armed. */
 bool monitor_fires(void);
+/** How many tasks it has reported that kept their worker for long. */
+uint64_t monitor_warned(void);
 /** How often the monitor wanted to add a worker for one that computes, and might not. */
 uint64_t monitor_starved(void);
 

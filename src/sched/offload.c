@@ -213,7 +213,7 @@ join_ended(struct pool *p)
     while (list) {
         struct thread *t = list;
         list = t->next;
-        os_thread_join(t->id);
+        os_thread_join(t->id, true);
         free(t);
     }
     spin_lock(&p->lock);
@@ -406,10 +406,11 @@ offload_stop(int64_t until)
     a_store_rel(&p->kick, p->kick + 1);
     os_futex_wake(&p->kick, INT32_MAX);
     int rc = 0;
-    while (p->threads && rc != -ETIMEDOUT) {
+    while (p->threads && (p->running == 0 || rc != -ETIMEDOUT)) {
         uint32_t left = p->left;
+        int64_t patience = p->running ? until : INT64_MAX; /* who runs no function is on its way, however busy the machine is */
         spin_unlock(&p->lock);
-        rc = os_futex_wait(&p->left, left, until); /* [offload.left] */
+        rc = os_futex_wait(&p->left, left, patience); /* [offload.left] */
         spin_lock(&p->lock);
     }
     unsigned stuck = p->threads;

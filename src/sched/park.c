@@ -24,14 +24,16 @@
 #include "sched/carry.h"
 #include "os/futex.h"
 #include "sched/hooks.h"
+#include "sched/own.h"
 #include "sched/runtime.h"
 #include "sched/timer.h"
+#include "sched/trace.h"
 
 #include <errno.h>
 
 enum state { IDLE, WAITING, SOLO, HOLD, WOKEN, TIMEDOUT, CANCELLED, DISCARDED };
 
-static __thread struct parker thread_parker = {.is_thread = 1};
+static __thread struct parker thread_parker = {.kind = PARKS_THREAD};
 
 static uint64_t
 token(uint64_t epoch, enum state state)
@@ -57,6 +59,12 @@ task_of(struct parker *p)
     return container_of(p, struct task, parker);
 }
 
+static struct task *
+task_or_none(struct parker *p)
+{
+    return p->kind == PARKS_THREAD ? NULL : task_of(p);
+}
+
 int
 wait_check_deadline(weft_time deadline)
 {
@@ -66,8 +74,8 @@ wait_check_deadline(weft_time deadline)
 struct parker *
 parker_self(void)
 {
-    struct worker *w = worker_self();
-    return w ? &w->current->parker : &thread_parker;
+    struct task *t = task_self();
+    return t ? &t->parker : &thread_parker;
 }
 
 int
@@ -119,17 +127,21 @@ static int
 check_ended(struct waiter *first)
 {
     struct parker *p = first->parker;
-    if (rt.membarrier && !p->is_thread) /* a thread may wait while a run begins and membarrier changes */
+    if (rt.membarrier && !parks_thread(p)) /* a thread may wait while a run begins and membarrier changes */
         a_fence_compiler(); /* [park.cancel] */
     else
         a_fence_seq(); /* [park.cancel] */
-    int err = a_load_rlx(&rt.special) & SPECIAL_ENDED && p->ctx ? a_load_acq(&p->ctx->err) : 0; /* [ctx.err] */
+    if (__builtin_expect(!a_load_rlx(&rt.special), 1))
+        return 0;
+    trace(TRACE_WAIT, task_or_none(p), p->object, p->why);
+    int err = p->ctx ? a_load_acq(&p->ctx->err) : 0; /* [ctx.err] */
     if (!err)
         return 0;
     uint64_t open = first->token;
-    if (a_cas_acq_rel(&p->token, &open, token(epoch_of(open), IDLE)))
-        return err;
-    return 0; /* the canceller was faster and makes us ready: wait for that as for any wake */
+    if (!a_cas_acq_rel(&p->token, &open, token(epoch_of(open), IDLE)))
+        return 0; /* the canceller was faster and makes us ready: wait for that as for any wake */
+    trace(TRACE_RUN, task_or_none(p), NULL, 0); /* it does not wait after all */
+    return err;
 }
 
 static COLD int
@@ -169,7 +181,7 @@ int
 wait_begin_later(struct waiter *n, uint32_t *lock, enum wait_why why, const void *object, weft_time deadline)
 {
     struct worker *w = worker_self();
-    struct parker *p = w ? &w->current->parker : &thread_parker;
+    struct parker *p = w ? &w->current->parker : parker_self();
     int err = w ? begin_task(w, deadline) : begin_thread(p);
     if (err)
         return err;
@@ -187,7 +199,7 @@ wait_begin_many(struct waiter *entries, size_t n, enum wait_why why, weft_time d
         return err ? err : -ETIMEDOUT;
     }
     struct worker *w = worker_self();
-    struct parker *p = w ? &w->current->parker : &thread_parker;
+    struct parker *p = w ? &w->current->parker : parker_self();
     int err = w ? begin_task(w, deadline) : begin_thread(p);
     if (err)
         return err;
@@ -203,19 +215,22 @@ void
 wait_begin_hold(struct waiter *n, uint32_t *lock, enum wait_why why, const void *object)
 {
     struct parker *p = parker_self();
-    if (p->is_thread)
+    if (parks_thread(p))
         a_store_rlx(&p->signal, 0);
     fill_entry(n, p, next_token(p, HOLD));
     n->lock = lock;
     open_wait(n, p, why, object);
+    trace(TRACE_WAIT, task_or_none(p), object, why);
 }
 
-/** A plain thread's wait: sleep until ready, or claim the wait ourselves at the deadline. */
+/** A thread's wait: sleep until ready, or claim the wait ourselves at the deadline. */
 static COLD void
 park_thread(struct waiter *n, weft_time deadline)
 {
     struct parker *p = n->parker;
     int64_t until = deadline == WEFT_NEVER ? INT64_MAX : deadline - WEFT_CLOCK_BASE;
+    if (p->kind == PARKS_OWN && deadline == WEFT_NEVER)
+        own_waits(task_of(p));
     while (!a_load_acq(&p->signal)) { /* [park.signal] */
         if (os_futex_wait(&p->signal, 0, until) != -ETIMEDOUT)
             continue;
@@ -224,6 +239,8 @@ park_thread(struct waiter *n, weft_time deadline)
             return;
         until = INT64_MAX; /* a waker has won and is about to signal */
     }
+    if (p->kind == PARKS_OWN && deadline != WEFT_NEVER)
+        own_waits(task_of(p)); /* the waker has counted us as running, and we were counted so all along */
 }
 
 static void
@@ -246,10 +263,12 @@ int
 wait_park(struct waiter *n, weft_time deadline)
 {
     struct parker *p = n->parker;
-    if (p->is_thread)
+    if (parks_thread(p)) {
         park_thread(n, deadline);
-    else
+        trace(TRACE_RUN, task_or_none(p), NULL, 0);
+    } else {
         park_task(n, deadline);
+    }
     san_acquire(p);
     enum state state = state_of(a_load_acq(&p->token)); /* [park.claim] */
     a_store_rlx(&p->token, token(epoch_of(n->token), IDLE));
@@ -264,6 +283,7 @@ wait_abandon(struct waiter *n)
 {
     a_store_rlx(&n->parker->token, token(epoch_of(n->token), IDLE)); /* claimed: ours alone */
     n->parker->why = WAIT_NONE;
+    trace(TRACE_RUN, task_or_none(n->parker), NULL, 0); /* it does not wait after all */
 }
 
 bool
@@ -298,8 +318,14 @@ wait_claim(struct waiter *n)
 }
 
 static COLD void
-wake_thread(struct parker *p)
+wake_special(struct parker *p)
 {
+    if (p->kind == PARKS_TIED) {
+        sched_ready_tied(task_of(p));
+        return;
+    }
+    if (p->kind == PARKS_OWN)
+        own_woken(task_of(p));
     a_store_rel(&p->signal, 1); /* [park.signal] */
     os_futex_wake(&p->signal, 1);
 }
@@ -308,8 +334,9 @@ void
 wait_ready(struct parker *p)
 {
     san_release(p);
-    if (p->is_thread)
-        wake_thread(p);
+    trace(TRACE_WAKE, NULL, task_or_none(p), 0);
+    if (__builtin_expect(p->kind, PARKS_TASK))
+        wake_special(p);
     else
         sched_ready(task_of(p));
 }
@@ -317,11 +344,12 @@ wait_ready(struct parker *p)
 void
 wait_ready_later(struct parker *p)
 {
-    if (p->is_thread) {
+    if (p->kind != PARKS_TASK) {
         wait_ready(p);
         return;
     }
     san_release(p);
+    trace(TRACE_WAKE, NULL, task_of(p), 0);
     sched_ready_later(task_of(p));
 }
 
@@ -460,4 +488,39 @@ park_discard(struct task *t)
     for (uint32_t i = 0; i <= first->more; i++)
         forget_entry(&first[i]);
     return true;
+}
+
+/** Has a waker, and not a timer or the end of a context, won the wait that p had not yet returned from? */
+static bool
+was_woken(struct parker *p)
+{
+    uint64_t tok = a_load_acq(&p->token); /* [park.claim] */
+    enum state state = state_of(tok);
+    return state == WOKEN || (state == SOLO && a_load_acq(&p->woken) == (uint32_t)epoch_of(tok)); /* [park.solo] */
+}
+
+void
+park_forget(struct task *t)
+{
+    struct waiter *first = t->parker.entry;
+    if (was_woken(&t->parker) && first->more == 0) /* out of its queue, and the object may be gone */
+        return;
+    for (uint32_t i = 0; i <= first->more; i++)
+        if (!first[i].won)
+            forget_entry(&first[i]);
+}
+
+void
+park_reset(struct task *t)
+{
+    a_store_rlx(&t->parker.token, token(epoch_of(a_load_rlx(&t->parker.token)), IDLE)); /* nobody else knows it any more */
+    t->parker.why = WAIT_NONE;
+}
+
+void
+park_pass_on(struct task *t)
+{
+    struct parker *p = &t->parker;
+    if (was_woken(p) && rt.wake_unused[p->why])
+        rt.wake_unused[p->why](p->entry, (void *)(uintptr_t)p->object);
 }

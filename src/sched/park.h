@@ -101,5 +101,11 @@ struct parker *parker_self(void);
 /** After the workers have ended: take t out of whatever it waits in, so that nobody meets its entry once its stack is gone.
  *  Between carry_end_begin() and carry_end_finish(). False: a waker has claimed it and may still touch it. */
 bool park_discard(struct task *t);
+/** The same where park_discard() said false, and no other thread is there that could still touch it. */
+void park_forget(struct task *t);
+/** After all waits were discarded: if t was woken and will never know, another is woken in its place. */
+void park_pass_on(struct task *t);
+/** t was discarded, and its memory becomes another task's. */
+void park_reset(struct task *t);
 
 #endif

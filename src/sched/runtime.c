@@ -16,6 +16,7 @@
 #include "os/futex.h"
 #include "os/signal.h"
 #include "os/thread.h"
+#include "os/where.h"
 #include "sched/carry.h"
 #include "sched/crew.h"
 #include "sched/hooks.h"
@@ -23,6 +24,7 @@
 #include "sched/monitor.h"
 #include "sched/netpoll.h"
 #include "sched/offload.h"
+#include "sched/own.h"
 #include "sched/park.h"
 #include "sched/timer.h"
 
@@ -33,11 +35,9 @@
 
 #define FOREIGN_REPORT (5 * WEFT_SECOND) /* all tasks wait, but other threads live: say so once after that time */
 
-enum { OFFLOADS = 64 };
 #define LOOKS_END (100 * WEFT_MS)
 
 struct runtime rt;
-static bool atfork_installed;
 
 int
 weft_version(void)
@@ -88,7 +88,8 @@ runtime_main_done(int result)
 bool
 runtime_nothing_armed(void)
 {
-    if (a_load_seq(&rt.fd_waiters) || !service_idle() || !offload_idle())
+    uint32_t wakes;
+    if (a_load_seq(&rt.fd_waiters) || !service_idle() || !offload_idle() || !own_all_wait(&wakes))
         return false;
     for (unsigned i = 0, n = crew_size(); i < n; i++)
         if (timers_first(&rt.workers[i]->timers) != INT64_MAX)
@@ -110,87 +111,12 @@ in_forked_child(void)
     rt.visitors = rt.cancelling = 0;
 }
 
-/* ---- configuration ---- */
-
-static void
-ignored(const char *name, const char *value, const char *wanted)
-{
-    fprintf(stderr, "weft: %s=%s is ignored: %s\n", name, value, wanted);
-}
-
-/** A number from the environment, with K, M or G (1024) when a size; 0 when unset or bad. */
-static size_t
-env_number(const char *name, bool size, size_t max)
-{
-    const char *value = getenv(name);
-    if (!value || !*value)
-        return 0;
-    char *end;
-    errno = 0;
-    unsigned long long n = strtoull(value, &end, 10);
-    unsigned shift = 0;
-    if (size && *end)
-        shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
-    if (shift)
-        end++;
-    if (errno || *value == '-' || *end || n == 0 || n > max >> shift) {
-        ignored(name, value, size ? "a size is a number of bytes, or with K, M, G, up to 8M" : "a number from 1 to 256 is needed");
-        return 0;
-    }
-    return (size_t)n << shift;
-}
-
-static enum weft_deadlock
-env_deadlock(void)
-{
-    const char *value = getenv("WEFT_DEADLOCK");
-    if (!value || !*value || strcmp(value, "end") == 0)
-        return WEFT_DEADLOCK_END;
-    if (strcmp(value, "report") == 0)
-        return WEFT_DEADLOCK_REPORT;
-    if (strcmp(value, "off") == 0)
-        return WEFT_DEADLOCK_OFF;
-    ignored("WEFT_DEADLOCK", value, "end, report or off is needed");
-    return WEFT_DEADLOCK_END;
-}
-
-static int
-configure(const weft_config *given, weft_config *c)
-{
-    *c = given ? *given : (weft_config){0};
-    if (c->workers > TARGET_MAX || c->max_threads > WORKERS_MAX || c->grace < 0 || (unsigned)c->deadlock > WEFT_DEADLOCK_OFF ||
-        (unsigned)c->leaks > WEFT_LEAKS_OFF ||
-        (c->grace >= WEFT_CLOCK_BASE && c->grace != WEFT_NEVER))
-        return -EINVAL;
-    if (c->workers == 0)
-        c->workers = (unsigned)env_number("WEFT_WORKERS", false, TARGET_MAX);
-    if (c->workers == 0)
-        c->workers = os_cpu_count();
-    if (c->workers > TARGET_MAX)
-        c->workers = TARGET_MAX;
-    if (c->max_threads == 0)
-        c->max_threads = WORKERS_MAX;
-    if (c->max_offloads == 0)
-        c->max_offloads = OFFLOADS;
-    if (c->stack_size == 0)
-        c->stack_size = env_number("WEFT_STACK", true, stack_class_size(STACK_CLASSES - 1));
-    if (c->stack_size == 0)
-        c->stack_size = stack_class_size(1);
-    if (stack_class_of(c->stack_size) < 0)
-        return -EINVAL;
-    if (c->grace == 0)
-        c->grace = WEFT_SECOND;
-    if (c->deadlock == 0)
-        c->deadlock = env_deadlock();
-    return 0;
-}
-
 /* ---- the supervisor ---- */
 
-static uint64_t
-live_tasks(void)
+uint64_t
+runtime_live_tasks(void)
 {
-    uint64_t n = 0;
+    uint64_t n = -a_load_acq(&rt.foreign_ended); /* [runtime.count] */
     for (unsigned i = 0; i < crew_size(); i++)
         n -= a_load_acq(&rt.workers[i]->ended); /* [runtime.count] ends first: never too few alive */
     for (unsigned i = 0; i < crew_size(); i++)
@@ -198,13 +124,25 @@ live_tasks(void)
     return n + a_load_acq(&rt.foreign_spawned);
 }
 
-/** All of it at one instant: no worker woke between the first look and the last. */
+/** No worker has a task in its inbox. Other queues need no look: who fills them wakes a worker or is one. A worker that is tied to a task may be
+ *  off the list of sleepers, on its own way out of its sleep, and not be counted as awake yet; then it is not told. */
+static bool
+inboxes_empty(void)
+{
+    for (unsigned i = 0, n = crew_size(); i < n; i++)
+        if (a_load_seq(&rt.workers[i]->inbox)) /* [crew.inbox] */
+            return false;
+    return true;
+}
+
+/** All of it at one instant: no worker woke between the first look and the last, and no task that is a thread. */
 static bool
 all_wait(void)
 {
-    uint32_t before, after;
-    return idle_all_asleep(&before) && runtime_nothing_armed() && a_load_seq(&rt.injector.len) == 0 && idle_all_asleep(&after) &&
-        before == after;
+    uint32_t epoch, epoch_after, wakes, wakes_after;
+    if (!idle_all_asleep(&epoch) || !own_all_wait(&wakes) || !runtime_nothing_armed() || a_load_seq(&rt.injector.len) != 0 || !inboxes_empty())
+        return false;
+    return own_all_wait(&wakes_after) && wakes == wakes_after && idle_all_asleep(&epoch_after) && epoch == epoch_after;
 }
 
 /** Nothing in this process can wake a task. The threads are counted first: one that has ended by then has left its wakes
@@ -304,10 +242,10 @@ wait_for_tasks(int64_t until)
     for (;;) {
         uint32_t event = a_load_acq(&rt.event); /* [runtime.event] */
         dump_if_wanted();
-        if (live_tasks() == 0 || is_deadlock(&others))
-            return live_tasks(); /* again: the last may have ended while we looked for a deadlock */
+        if (runtime_live_tasks() == 0 || is_deadlock(&others))
+            return runtime_live_tasks(); /* again: the last may have ended while we looked for a deadlock */
         if (os_futex_wait(&rt.event, event, until) == -ETIMEDOUT)
-            return live_tasks();
+            return runtime_live_tasks();
     }
 }
 
@@ -319,14 +257,21 @@ discard_wait(struct task *t, void *arg)
         ++*claimed;
 }
 
-/** Whoever waits for the end of a task that will not come is told. After all waits were discarded: only threads are left. */
-static void
-end_handle(struct task *t)
+void
+runtime_end_handle(struct task *t)
 {
     struct task_handle *h = t->handle;
     t->handle = NULL;
     if (h)
         h->ended(h, -ECANCELED);
+}
+
+static void
+pass_on(struct task *t, void *arg)
+{
+    (void)arg;
+    if (t->life == TASK_STARTED)
+        park_pass_on(t);
 }
 
 static void
@@ -336,7 +281,7 @@ discard_rest(struct task *t, void *arg)
     if (t->life == TASK_FREE)
         return;
     rt.task_discarded(t);
-    end_handle(t);
+    runtime_end_handle(t);
     carry_leave(&t->parker);
 }
 
@@ -349,6 +294,7 @@ discard_tasks(void)
     carry_end_begin(); /* wakers without a CAS see us as a canceller */
     task_each(discard_wait, &claimed);
     carry_end_finish();
+    task_each(pass_on, NULL);
     task_each(discard_rest, NULL);
     return claimed;
 }
@@ -379,8 +325,8 @@ until_none_cancels(void)
         os_thread_yield();
 }
 
-static void
-free_root(void)
+void
+runtime_free_root(void)
 {
     struct carried *root = rt.root;
     rt.root = NULL; /* a later context may lie at the same address */
@@ -410,6 +356,20 @@ grace_end(weft_time grace)
     return grace == WEFT_NEVER ? INT64_MAX : os_clock_now() + grace;
 }
 
+/** Step 5. Returns how many threads are left behind. */
+static unsigned
+stop_threads(int64_t until)
+{
+    unsigned stuck = crew_stop(until);
+    stuck += offload_stop(until);
+    unsigned own = own_stop(until);
+    if (stuck)
+        fprintf(stderr, "weft: a thread is still inside foreign code at the end of the run; it is left behind\n");
+    if (own)
+        fprintf(stderr, "weft: a task with a thread of its own has not ended at the end of the run; it is left behind\n");
+    return stuck + own;
+}
+
 /** Steps 2 to 6. */
 static void
 finish(weft_time grace, int cause, enum weft_leaks leaks)
@@ -425,11 +385,8 @@ finish(weft_time grace, int cause, enum weft_leaks leaks)
     if (alive && leaks == WEFT_LEAKS_REPORT)
         rt.report("the run has ended and these tasks have not");
     monitor_stop();
-    int64_t stop = until == INT64_MAX ? until : os_clock_now() + WEFT_SECOND / 10;
-    unsigned stuck = crew_stop(stop) + offload_stop(stop);
-    if (stuck)
-        fprintf(stderr, "weft: a thread is still inside foreign code at the end of the run; it is left behind\n");
-    else if (alive || live_tasks() > 0) /* a deadline may have started a hook since */
+    unsigned stuck = stop_threads(until == INT64_MAX ? until : os_clock_now() + WEFT_SECOND / 10);
+    if (!stuck && (alive || runtime_live_tasks() > 0)) /* a deadline may have started a hook since */
         claimed = discard_tasks();
     rehome_timers();
     until_none_cancels();
@@ -448,18 +405,24 @@ finish(weft_time grace, int cause, enum weft_leaks leaks)
     if (rt.fd_reset)
         rt.fd_reset();
     netpoll_fini();
+    os_where_stop();
     os_quit_remove();
     os_fault_remove();
     offload_fini();
     if (stuck)
         leave_root();
     else
-        free_root();
+        runtime_free_root();
+    if (rt.trace_run)
+        rt.trace_run(false);
 }
 
-static void
-reset(void)
+void
+runtime_reset(void)
 {
+    static bool atfork_installed;
+    if (!atfork_installed && os_thread_atfork(NULL, NULL, in_forked_child) == 0)
+        atfork_installed = true;
     size_t from = offsetof(struct runtime, cancelled), to = offsetof(struct runtime, visitors);
     memset((char *)&rt + from, 0, to - from);
     rt.run++;
@@ -469,16 +432,20 @@ reset(void)
 static int
 start(const weft_config *c, weft_fn fn, void *arg)
 {
-    if (!atfork_installed && os_thread_atfork(NULL, NULL, in_forked_child) == 0)
-        atfork_installed = true;
-    reset();
+    runtime_reset();
     rt.max_tasks = c->max_tasks;
+    rt.sticky = c->sticky;
+    rt.warn_block = c->warn_block;
     rt.stack_class = (unsigned)stack_class_of(c->stack_size);
     rt.membarrier = os_membarrier_init();
     rt.wants_quiet = QUIET_UNARMED;
+    if (rt.trace_run)
+        rt.trace_run(true);
     stack_init();
     os_fault_install(report_fault);
     os_quit_install(on_quit);
+    if (rt.warn_block)
+        os_where_start();
     rt.root = rt.root_new();
     struct task *t = rt.root ? task_alloc(NULL) : NULL;
     int err = t ? 0 : -ENOMEM;
@@ -490,6 +457,7 @@ start(const weft_config *c, weft_fn fn, void *arg)
         rt.foreign_spawned = 1;
         rt.main_task = t;
         offload_init(c->max_offloads);
+        own_init();
         err = crew_start(c->workers, c->max_threads);
         if (!err)
             err = monitor_start();
@@ -499,9 +467,12 @@ start(const weft_config *c, weft_fn fn, void *arg)
         crew_free(false);
         task_slab_fini();
         stack_fini();
+        os_where_stop();
         os_quit_remove();
         os_fault_remove();
-        free_root();
+        runtime_free_root();
+        if (rt.trace_run)
+            rt.trace_run(false);
         return err;
     }
     a_store_rel(&rt.state, RUN_ON); /* [runtime.on] */
@@ -515,7 +486,7 @@ weft_run_with(const weft_config *config, weft_fn fn, void *arg)
     if (a_load_rlx(&rt.forked)) /* set before the child's first instruction of ours */
         return -ECHILD;
     weft_config c;
-    int err = configure(config, &c);
+    int err = runtime_configure(config, &c);
     if (err)
         return err;
     uint32_t none = RUN_NONE;
@@ -535,106 +506,4 @@ int
 weft_run(weft_fn fn, void *arg)
 {
     return weft_run_with(NULL, fn, arg);
-}
-
-/* ---- a simulated run: the caller's thread is the only worker ---- */
-
-static struct task nobody; /* fills the wake slot, so that what is made ready goes to rt.sim */
-static uint32_t special_outside;
-
-int
-runtime_sim_open(const struct sim_hooks *hooks, size_t stack_size)
-{
-    if (a_load_rlx(&rt.forked)) /* as in weft_run_with() */
-        return -ECHILD;
-    int class = stack_class_of(stack_size ? stack_size : stack_class_size(1));
-    if (class < 0)
-        return -EINVAL;
-    uint32_t none = RUN_NONE;
-    if (worker_self() || !a_cas_acq_rel(&rt.state, &none, RUN_STARTING)) /* [runtime.on] */
-        return -EBUSY;
-    if (!atfork_installed && os_thread_atfork(NULL, NULL, in_forked_child) == 0)
-        atfork_installed = true;
-    reset();
-    if (crew_adopt() != 0) {
-        a_store_rel(&rt.state, RUN_NONE); /* [runtime.on] */
-        return -ENOMEM;
-    }
-    rt.stack_class = (unsigned)class;
-    rt.membarrier = os_membarrier_init();
-    rt.sim = hooks;
-    special_outside = rt.special;
-    rt.special = SPECIAL_SIM;
-    rt.stop = 1;
-    rt.workers[0]->ring.wake = &nobody;
-    stack_init();
-    os_fault_install(report_fault);
-    a_store_rel(&rt.state, RUN_SIM); /* [runtime.on] */
-    return 0;
-}
-
-int
-runtime_sim_begin(const char *name, weft_fn fn, void *arg)
-{
-    struct worker *w = rt.workers[0];
-    rt.cancelled = rt.cancelling = rt.main_done = 0;
-    rt.special = SPECIAL_SIM;
-    w->next_id = w->last_id = 0;
-    w->spawned = w->ended = 0;
-    w->no_stack = false;
-    timers_fini(&w->timers); /* of contexts that were left behind */
-    free_root();
-    rt.root = rt.root_new();
-    struct task *t = rt.root ? task_alloc(w) : NULL;
-    if (!t)
-        return -ENOMEM;
-    t->parker.ctx = rt.root;
-    san_acquire(&rt); /* the schedule before this one */
-    task_init(t, fn, arg, name ? name : "main", rt.stack_class, site_of(NULL, __builtin_return_address(0)));
-    t->id = 1;
-    rt.foreign_id = 1;
-    rt.foreign_spawned = 1;
-    rt.main_task = t;
-    san_release(t);
-    sched_start(t);
-    return 0;
-}
-
-bool
-runtime_sim_go_on(struct task *t)
-{
-    worker_run(rt.workers[0], t);
-    return !rt.workers[0]->no_stack;
-}
-
-void
-runtime_sim_discard(struct task *t)
-{
-    struct worker *w = rt.workers[0];
-    if (t->life == TASK_STARTED) {
-        park_discard(t); /* claimed already: no other thread is there that could still touch it */
-        timer_disarm(&t->timer);
-        t->parker.why = WAIT_NONE;
-        fiber_fini(&t->fiber);
-    }
-    carry_leave(&t->parker); /* what it waited in may have been its context's */
-    if (t->stack)
-        stack_put(&w->stacks[t->stack_class], t->stack_class, t->stack);
-    end_handle(t);
-    task_free(w, t);
-}
-
-void
-runtime_sim_close(void)
-{
-    crew_adopt_end();
-    task_slab_fini();
-    stack_fini();
-    san_acquire(&rt); /* as in finish() */
-    os_fault_remove();
-    free_root();
-    rt.sim = NULL;
-    rt.special = special_outside;
-    rt.stop = 0;
-    a_store_rel(&rt.state, RUN_NONE); /* [runtime.on] */
 }

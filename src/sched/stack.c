@@ -184,14 +184,27 @@ flush(struct magazine *m, unsigned class)
     m->n -= HALF;
 }
 
+static void
+put_in_depot(unsigned class, char *top)
+{
+    spin_lock(&depot.lock);
+    *link_of(top) = depot.class[class].free;
+    depot.class[class].free = top;
+    spin_unlock(&depot.lock);
+}
+
 void
 stack_put(struct magazine *m, unsigned class, char *top)
 {
     san_release(top);
     san_ignore_begin();
-    if (m->n == STACK_MAGAZINE)
+    if (m && m->n == STACK_MAGAZINE)
         flush(m, class);
+    if (!m)
+        put_in_depot(class, top);
     san_ignore_end();
+    if (!m)
+        return;
     m->tops[m->n++] = top;
 }
 

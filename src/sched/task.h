@@ -17,6 +17,7 @@
 enum { TASK_COPY = 48, TASK_NAME = 32 };
 
 struct worker;
+struct own_thread;
 
 enum task_life {
     TASK_FREE = 0,
@@ -24,20 +25,37 @@ enum task_life {
     TASK_STARTED, /* has a stack */
 };
 
+/* What waits, and so how it is woken. */
+enum parks {
+    PARKS_TASK = 0,
+    PARKS_TIED,   /* a task that only one worker may run */
+    PARKS_THREAD, /* an OS thread outside the workers */
+    PARKS_OWN,    /* a task that is such a thread: own.c */
+};
+
 /* A thing that can wait and be woken: a task or, outside the workers, an OS thread. */
 struct parker {
     uint64_t token;       /* atomic: {epoch:32, state:32}, see park.c */
     uint32_t woken;       /* atomic: the epoch of the solo wait that a waker has ended without a CAS */
-    uint32_t signal;      /* atomic; threads: the futex word */
+    union {
+        uint32_t signal;  /* atomic; threads: the futex word */
+        uint32_t home;    /* tied tasks, once they have run: the index of their worker */
+    };
     uint32_t since;       /* owner: when it began to wait, for reports: sched_stamp() */
     uint16_t why;         /* owner: enum wait_why, for reports */
-    bool is_thread;       /* constant */
+    uint8_t kind;         /* constant: enum parks */
     bool listed;          /* owner: it is in the list of ctx */
     const void *object;   /* owner: what it waits on, for reports */
     struct waiter *entry; /* owner: of the wait that goes on; on the waiter's stack */
     struct carried *ctx;  /* atomic, owner writes: the context it carries; NULL: the background */
     struct link carrying; /* ctx->lock: in the list of that context */
 };
+
+static inline bool
+parks_thread(const struct parker *p)
+{
+    return p->kind >= PARKS_THREAD;
+}
 
 struct timers;
 
@@ -77,8 +95,11 @@ struct task {
     uint8_t stack_class;
     uint8_t life;        /* atomic: enum task_life */
     bool spawned_is_text;
-    uint8_t reserved;
-    void *cxa[2];        /* C++ exceptions: the two words of __cxa_eh_globals */
+    bool tied;           /* only the worker that ran it first may run it */
+    union {
+        void *cxa[2];           /* C++ exceptions: the two words of __cxa_eh_globals */
+        struct own_thread *own; /* of a task that is a thread: own.c */
+    };
     /* line 1: wait */
     struct parker parker;
     /* line 2: deadline, identity */

@@ -31,6 +31,7 @@ enum wait_why {
 #define W(name, text) WAIT_##name,
     WAITS(W)
 #undef W
+    WAIT_KINDS
 };
 
 #endif

@@ -21,6 +21,7 @@
 #include "sched/park.h"
 #include "sched/runtime.h"
 #include "sched/timer.h"
+#include "sched/trace.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -84,7 +85,27 @@ offer_slot(struct worker *w)
     if (t) {
         push(w, t);
         idle_notify();
+        a_add_rlx(&rt.handoffs, 1); /* statistics */
     }
+}
+
+void
+sched_ready_tied(struct task *t)
+{
+    if (sim_on()) {
+        rt.sim->ready(t);
+        return;
+    }
+    if (t->parker.home >= crew_size())
+        return; /* a plain thread comes with a task of a run that has ended */
+    struct worker *home = rt.workers[t->parker.home];
+    struct task *head = a_load_rlx(&home->inbox); /* the CAS decides */
+    do
+        t->next = head;
+    while (!a_cas_acq_rel(&home->inbox, &head, t)); /* [crew.inbox] */
+    a_or_seq(&home->attention, ATTEND_INBOX);       /* [crew.attention] */
+    if (home != worker_self() && !idle_wake_worker(home))
+        crew_recall(home);
 }
 
 void
@@ -136,13 +157,45 @@ look_around(struct worker *w)
     return inject_take_fair(w);
 }
 
-/** Something else than a task wants to be seen to. True: go to the scheduler context. */
+/** The next of the tasks that only this worker may run, NULL: none is ready. */
+static struct task *
+take_tied(struct worker *w)
+{
+    a_and_seq(&w->attention, ~(uint32_t)ATTEND_INBOX); /* [crew.attention] first: what comes later sets it again */
+    struct task *oldest = NULL, *newest = a_load_rlx(&w->inbox) ? a_swap_acq_rel(&w->inbox, NULL) : NULL; /* [crew.inbox] */
+    struct task **end = w->tied_end;
+    if (newest)
+        w->tied_end = &newest->next;
+    while (newest) {
+        struct task *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    *end = oldest;
+    struct task *t = w->tied;
+    if (!t)
+        return NULL;
+    w->tied = t->next;
+    if (w->tied)
+        a_or_seq(&w->attention, ATTEND_INBOX); /* [crew.attention] our own */
+    else
+        w->tied_end = &w->tied;
+    return t;
+}
+
+/** Something else than the queues wants to be seen to. True: run *next or, if that is NULL, go to the scheduler context. */
 static COLD bool
-attend(struct worker *w, uint32_t attention)
+attend(struct worker *w, uint32_t attention, struct task **next)
 {
     if (attention & ATTEND_STUCK)
         crew_back(w);
-    return attention & (ATTEND_LEAVE | ATTEND_ORPHAN);
+    *next = NULL;
+    if (attention & (ATTEND_LEAVE | ATTEND_ORPHAN))
+        return true;
+    if (attention & ATTEND_INBOX && w->tick % 2) /* every other turn is for the others */
+        *next = take_tied(w);
+    return *next;
 }
 
 static struct task *
@@ -151,8 +204,11 @@ next_local(struct worker *w)
     struct task *t;
     uint32_t tick = w->tick + 1, attention = a_load_rlx(&w->attention); /* see crew.c: late is fine */
     a_store_rlx(&w->tick, tick); /* the monitor only looks whether it moves */
-    if (__builtin_expect(attention, 0) && attend(w, attention))
-        return NULL;
+    if (__builtin_expect(attention, 0)) {
+        struct task *tied; /* its address is taken: not t, which would live in memory for it */
+        if (attend(w, attention, &tied))
+            return tied;
+    }
     if (tick % CLOCK_TICKS == 0 || tick % INJECT_TICKS == 0) {
         t = look_around(w);
         if (t)
@@ -200,6 +256,8 @@ search(struct worker *w)
 {
     struct task *t;
     if ((t = next_local(w)) || (t = inject_take(w)))
+        return t;
+    if ((w->tied || a_load_rlx(&w->inbox)) && (t = take_tied(w))) /* seen for certain before sleeping */
         return t;
     timers_run(&w->timers);
     netpoll_look(w->events);
@@ -268,6 +326,8 @@ bind(struct worker *w, struct task *t)
     fiber_init(&t->fiber, bottom, (size_t)(top - bottom));
     t->saved_errno = 0;
     t->cxa[0] = t->cxa[1] = NULL;
+    if (t->tied)
+        t->parker.home = w->index;
     a_store_rlx(&t->life, TASK_STARTED); /* only reports look */
     san_unpoison(start - ARCH_FRAME, ARCH_FRAME);
     return arch_make(start, task_main, t);
@@ -316,13 +376,27 @@ restore(struct worker *w, struct task *t)
     }
 }
 
+/** t runs from here on; NULL: none. */
+static inline void
+set_current(struct worker *w, struct task *t)
+{
+    w->current = t;
+    trace(TRACE_RUN, t, NULL, 0);
+}
+
+COLD void
+trace_slow(enum trace_event event, const struct task *t, const void *object, int64_t value)
+{
+    rt.trace(event, t, object, value);
+}
+
 /** From a task that may be resumed to `next`, or to the scheduler context when next is NULL or not resumable yet. */
 static void
 switch_from(struct worker *w, struct task *self, struct task *next)
 {
     void *sp = next ? resumable(w, next) : NULL;
     save(w, self);
-    w->current = sp ? next : NULL;
+    set_current(w, sp ? next : NULL);
     fiber_leave(&self->fiber, sp ? &next->fiber : &w->fiber, false);
     arch_switch(&self->sp, sp ? sp : w->sched_sp);
     fiber_enter(&self->fiber);
@@ -349,6 +423,8 @@ sched_park(struct task *self)
     struct task *next = successor(w, SIM_PARK);
     if (next != self)
         switch_from(w, self, next);
+    else
+        trace(TRACE_RUN, self, NULL, 0);
 }
 
 /** A schedule point of a simulation. */
@@ -391,7 +467,11 @@ weft_yield(void)
     struct task *next = a_load_rlx(&rt.stop) ? NULL : next_local(w); /* seen for certain in find_work() */
     if (!next && !a_load_rlx(&rt.stop) && !a_load_rlx(&w->attention)) /* as in next_local() */
         return;
-    push(w, self); /* instead of next, which somebody was told of when it came */
+    trace(TRACE_READY, self, NULL, 0);
+    if (self->tied)
+        sched_ready_tied(self);
+    else
+        push(w, self); /* instead of next, which somebody was told of when it came */
     switch_from(w, self, next);
 }
 
@@ -400,7 +480,9 @@ static struct task *
 task_end(struct task *self, int result)
 {
     struct worker *w = worker_self();
+    trace(TRACE_END, self, NULL, result);
     carry_leave(&self->parker);
+    self->parker.kind = PARKS_TASK;
     struct task_handle *handle = self->handle;
     self->handle = NULL;
     if (handle)
@@ -413,9 +495,11 @@ task_end(struct task *self, int result)
 #if !defined(SAN_ASAN) && !defined(WEFT_TSAN)
     if (next && next->life == TASK_NEW && !next->stack && next->stack_class == self->stack_class) {
         next->stack = self->stack;
+        if (next->tied)
+            next->parker.home = w->index;
         a_store_rlx(&next->life, TASK_STARTED); /* only reports look */
         task_free(w, self);
-        w->current = next;
+        set_current(w, next);
         *w->errno_at = 0;
         arch_fp_default();
         return next;
@@ -425,7 +509,7 @@ task_end(struct task *self, int result)
     /* Nobody but this worker takes the stack put last (stack.c:flush), and we leave it before we take any. */
     stack_put(&w->stacks[self->stack_class], self->stack_class, self->stack);
     task_free(w, self);
-    w->current = sp ? next : NULL;
+    set_current(w, sp ? next : NULL);
     fiber_leave(&self->fiber, sp ? &next->fiber : &w->fiber, true);
     arch_jump(sp ? sp : w->sched_sp);
 }
@@ -452,7 +536,7 @@ worker_run(struct worker *w, struct task *t)
     void *sp = resumable(w, t);
     if (!sp)
         return;
-    w->current = t;
+    set_current(w, t);
     fiber_leave(&w->fiber, &t->fiber, false);
     arch_switch(&w->sched_sp, sp);
     fiber_enter(&w->fiber);

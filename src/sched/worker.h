@@ -24,6 +24,7 @@ enum attention {
     ATTEND_STUCK = 1,  /* it is counted as stuck: see crew.c */
     ATTEND_LEAVE = 2,  /* there may be one worker too many: go to the scheduler context and see */
     ATTEND_ORPHAN = 4, /* its run is over: end */
+    ATTEND_INBOX = 8,  /* a task that only it may run is ready */
 };
 
 struct timers {
@@ -47,6 +48,8 @@ struct worker {
     void **cxa;     /* this thread's C++ exception globals; NULL without C++ */
     uint32_t tick;        /* atomic, only the owner writes: grows at each schedule point */
     uint32_t attention;   /* atomic: enum attention; nearly always 0 */
+    struct task *inbox;    /* atomic: ready tasks tied to this worker, the newest first; anybody adds, the owner takes all */
+    struct task *tied, **tied_end; /* those taken from there, the oldest first */
     struct task *in_block; /* atomic, the owner writes: this task of its has announced that it blocks; stale once another is current */
     uint32_t block_depth;  /* how often */
     uint32_t stamp;       /* about now, see sched_stamp() */
@@ -74,6 +77,7 @@ struct worker {
     struct worker *spare_next; /* crew.lock */
     uint32_t recalled;         /* atomic, a futex word: a spare has work again */
     uint32_t spare;            /* atomic: it is one */
+    bool spare_listed;         /* crew.lock */
     pthread_t thread;
     int tid;         /* atomic: 0 until the thread runs */
     uint32_t exited; /* atomic, a futex word */
@@ -82,20 +86,27 @@ struct worker {
     size_t fault_stack_size;
 };
 
-extern ptrdiff_t worker_tls_offset; /* where in a thread's TLS the pointer to its worker is */
+/* What a thread of ours is: a worker, or a task by itself. */
+struct thread_self {
+    struct worker *worker;
+    struct task *task;
+};
+
+extern ptrdiff_t worker_tls_offset; /* where in a thread's TLS its struct thread_self is */
 
 /** The calling thread's worker; NULL outside the workers. Not cached by compilers: a task changes threads where it waits. */
 static inline struct worker *
 worker_self(void)
 {
-    return *(struct worker **)(void *)(arch_thread_pointer() + worker_tls_offset);
+    return ((struct thread_self *)(void *)(arch_thread_pointer() + worker_tls_offset))->worker;
 }
 
+/** The calling task, on a worker or on a thread of its own. NULL: a plain thread. */
 static inline struct task *
 task_self(void)
 {
-    struct worker *w = worker_self();
-    return w ? w->current : NULL;
+    struct thread_self *self = (struct thread_self *)(void *)(arch_thread_pointer() + worker_tls_offset);
+    return self->worker ? self->worker->current : self->task;
 }
 
 /** About now, in ms since boot, for reports: a worker's own is fresh as of its last look around. */
@@ -118,6 +129,8 @@ void sched_ready(struct task *t);
 void sched_start(struct task *t);
 /** As sched_ready(), but behind all that is ready: for many at once, and for what no caller waits for. */
 void sched_ready_later(struct task *t);
+/** As sched_ready(), for a task that only one worker may run: it is put into that worker's inbox. */
+void sched_ready_tied(struct task *t);
 /** The calling task stops until it is made ready; it is published already, so that may have happened. */
 void sched_park(struct task *self);
 /** Work is queued that the caller's own worker may not get to soon (see idle.c). */

@@ -447,7 +447,15 @@ hook_choose(uint32_t n)
     return choice;
 }
 
-static const struct sim_hooks hooks = {hook_next, hook_ready, hook_now, hook_choose};
+static void
+hook_each(void (*fn)(struct task *t, void *arg), void *arg)
+{
+    for (uint32_t id = 1; id < world.n_actors; id++)
+        if (world.actors[id].state != ENDED)
+            fn(world.actors[id].task, arg);
+}
+
+static const struct sim_hooks hooks = {hook_next, hook_ready, hook_now, hook_choose, hook_each};
 
 /* ---- a schedule ---- */
 
@@ -508,11 +516,19 @@ run_phases(void)
 }
 
 static void
-discard_all(void)
+for_all_left(void (*fn)(struct task *t))
 {
     for (uint32_t id = 1; id < world.n_actors; id++)
         if (world.actors[id].state != ENDED)
-            runtime_sim_discard(world.actors[id].task);
+            fn(world.actors[id].task);
+}
+
+static void
+discard_all(void)
+{
+    for_all_left(runtime_sim_end_wait);
+    for_all_left(runtime_sim_pass_on);
+    for_all_left(runtime_sim_discard);
 }
 
 int

@@ -38,8 +38,8 @@ self_id(void)
 {
     /* initial-exec, as worker_self(): with a call for its address the fast paths would need a frame */
     static __thread char thread_mark __attribute__((aligned(8), tls_model("initial-exec")));
-    struct worker *w = worker_self();
-    return w ? (uint64_t)(uintptr_t)w->current : (uint64_t)(uintptr_t)&thread_mark;
+    struct task *t = task_self();
+    return t ? (uint64_t)(uintptr_t)t : (uint64_t)(uintptr_t)&thread_mark;
 }
 
 uint64_t
@@ -236,9 +236,8 @@ unlock_slow(weft_mutex *m)
 }
 
 static inline int
-unlock(weft_mutex *m)
+unlock_as(weft_mutex *m, uint64_t id)
 {
-    uint64_t id = self_id();
     uint64_t word = a_load_rlx(&m->word_); /* the CAS decides; the owner's bits equal id only if we hold it */
     if (mutex_owner(word) != id)
         return -EPERM;
@@ -247,6 +246,12 @@ unlock(weft_mutex *m)
         if (a_cas_rel(&m->word_, &word, word & FLAGS)) /* [mutex.word] */
             return 0;
     return unlock_slow(m);
+}
+
+static inline int
+unlock(weft_mutex *m)
+{
+    return unlock_as(m, self_id());
 }
 
 static __attribute__((noinline)) int
@@ -260,4 +265,25 @@ int
 weft_mutex_unlock(weft_mutex *m)
 {
     return sim_on() ? unlock_in_sim(m) : unlock(m); /* else the call in sched_point() would cost the fast path a frame */
+}
+
+/** A task was woken to try again, or given the mutex, and is gone: do what it would have done, and unlock. */
+static void
+wake_unused(struct waiter *n, void *object)
+{
+    weft_mutex *m = object;
+    uint64_t id = (uint64_t)(uintptr_t)n->value;
+    spin_lock(&m->lock_);
+    bool taken = n->result || take_or_mark(m, id, true);
+    if (!taken)
+        unmark_if_empty(m);
+    spin_unlock(&m->lock_);
+    if (taken)
+        (void)unlock_as(m, id); /* it is its */
+}
+
+__attribute__((constructor)) static void
+install(void)
+{
+    rt.wake_unused[WAIT_MUTEX] = wake_unused;
 }

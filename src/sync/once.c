@@ -9,8 +9,10 @@
  *             ready after it. So who sees it done may free it.
  * Locks       lock_ guards the queue. */
 #include "base/spinlock.h"
+#include "os/thread.h"
 #include "sched/hooks.h"
 #include "sched/park.h"
+#include "sched/runtime.h"
 #include "sync/self.h"
 
 #include <weft/once.h>
@@ -18,7 +20,7 @@
 #include <errno.h>
 
 enum { NEW = 0, RUNNING = 1, WAITERS = 2, DONE = 4 };
-enum turn { TURN_RUN, TURN_DONE };
+enum turn { TURN_OPEN, TURN_RUN, TURN_DONE };
 
 static struct waitq *
 queue(weft_once *o)
@@ -62,7 +64,7 @@ finish_done(weft_once *o)
         word = RUNNING;
     }
     for (struct waiter *n = all; n; n = n->next)
-        n->result = TURN_DONE;
+        a_store_rel(&n->result, TURN_DONE); /* [once.turn] */
     wait_ready_all(all);
 }
 
@@ -76,7 +78,7 @@ finish_failed(weft_once *o)
         struct waiter *n = waitq_claim(queue(o));
         struct parker *p = n ? n->parker : NULL;
         if (n)
-            n->result = TURN_RUN;
+            a_store_rel(&n->result, TURN_RUN); /* [once.turn] */
         a_store_rlx(&o->word_, RUNNING | (queue(o)->head ? WAITERS : 0)); /* ours, and WAITERS the lock's */
         spin_unlock(&o->lock_);
         if (p) {
@@ -133,7 +135,7 @@ leave(weft_once *o, struct waiter *me)
 static int
 wait_turn(weft_once *o, weft_time deadline, int *turn)
 {
-    struct waiter me;
+    struct waiter me = {.result = TURN_OPEN};
     spin_lock(&o->lock_);
     if (turn_or_mark(o, turn)) {
         spin_unlock(&o->lock_);
@@ -191,4 +193,21 @@ int
 weft_once_do(weft_once *o, weft_fn fn, void *arg)
 {
     return weft_once_do_until(o, fn, arg, WEFT_NEVER);
+}
+
+/** A task was woken and is gone. If it was its turn it is now the next one's; else the object may be gone too. */
+static void
+wake_unused(struct waiter *n, void *object)
+{
+    int turn;
+    while ((turn = a_load_acq(&n->result)) == TURN_OPEN) /* [once.turn] a plain thread has claimed it just now */
+        os_thread_yield();
+    if (turn == TURN_RUN)
+        finish_failed(object);
+}
+
+__attribute__((constructor)) static void
+install(void)
+{
+    rt.wake_unused[WAIT_ONCE] = wake_unused;
 }

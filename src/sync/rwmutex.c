@@ -335,10 +335,9 @@ runlock_slow(weft_rwmutex *m)
     wait_ready_all(next);
 }
 
-int
-weft_rwmutex_runlock(weft_rwmutex *m)
+static int
+runlock(weft_rwmutex *m)
 {
-    sched_point();
     uint64_t word = a_load_rlx(&m->word_); /* the CAS decides */
     san_release(m->readers_);
     while (word & READ) {
@@ -350,6 +349,13 @@ weft_rwmutex_runlock(weft_rwmutex *m)
             return 0;
     }
     return -EPERM;
+}
+
+int
+weft_rwmutex_runlock(weft_rwmutex *m)
+{
+    sched_point();
+    return runlock(m);
 }
 
 /* Writing. */
@@ -462,11 +468,10 @@ unlock_slow(weft_rwmutex *m)
     wait_ready_all(next);
 }
 
-int
-weft_rwmutex_unlock(weft_rwmutex *m)
+static int
+unlock_as(weft_rwmutex *m, uint64_t id)
 {
-    sched_point();
-    uint64_t word = self_id();
+    uint64_t word = id;
     if (!is_mine(m, word))
         return -EPERM;
     san_release(m);
@@ -476,4 +481,51 @@ weft_rwmutex_unlock(weft_rwmutex *m)
             break;
         }
     return 0;
+}
+
+int
+weft_rwmutex_unlock(weft_rwmutex *m)
+{
+    sched_point();
+    return unlock_as(m, self_id());
+}
+
+/* A task was woken to try again, or given the mutex, and is gone: do what it would have done, and leave. */
+
+static void
+reader_unused(struct waiter *n, void *object)
+{
+    weft_rwmutex *m = object;
+    struct waiter *next = NULL;
+    spin_lock(&m->lock_);
+    bool taken = n->result || read_or_mark(m, true);
+    if (!n->result)
+        next = settle(m);
+    spin_unlock(&m->lock_);
+    wait_ready_all(next);
+    if (taken)
+        (void)runlock(m); /* it is its */
+}
+
+static void
+writer_unused(struct waiter *n, void *object)
+{
+    weft_rwmutex *m = object;
+    uint64_t id = (uint64_t)(uintptr_t)n->value;
+    struct waiter *next = NULL;
+    spin_lock(&m->lock_);
+    bool taken = n->result || write_or_mark(m, id, true);
+    if (!taken)
+        next = settle(m);
+    spin_unlock(&m->lock_);
+    wait_ready_all(next);
+    if (taken)
+        (void)unlock_as(m, id); /* it is its */
+}
+
+__attribute__((constructor)) static void
+install(void)
+{
+    rt.wake_unused[WAIT_RLOCK] = reader_unused;
+    rt.wake_unused[WAIT_WLOCK] = writer_unused;
 }

@@ -10,6 +10,7 @@
 #include "base/spinlock.h"
 #include "sched/hooks.h"
 #include "sched/park.h"
+#include "sched/runtime.h"
 
 #include <weft/sem.h>
 
@@ -151,11 +152,10 @@ weft_sem_hold(weft_sem *s, uint64_t k)
     return acquire(s, k, WEFT_NEVER, true);
 }
 
-int
-weft_sem_release(weft_sem *s, uint64_t k)
+static int
+release(weft_sem *s, uint64_t k)
 {
     struct waiter *served = NULL;
-    sched_point();
     san_release(s);
     spin_lock(&s->lock_);
     if (k > s->out_) {
@@ -167,6 +167,13 @@ weft_sem_release(weft_sem *s, uint64_t k)
     spin_unlock(&s->lock_);
     wait_ready_all(served);
     return 0;
+}
+
+int
+weft_sem_release(weft_sem *s, uint64_t k)
+{
+    sched_point();
+    return release(s, k);
 }
 
 /** End the wait of all that ask for more than there are. The lock is held. Returns the list's new end. */
@@ -240,4 +247,22 @@ weft_sem_waiters(const weft_sem *s)
 {
     weft_sem copy = snapshot(s);
     return copy.waiters_[0] ? copy.waiting_ : 0;
+}
+
+/** A task was given permits and is gone. */
+static void
+wake_unused(struct waiter *n, void *object)
+{
+    weft_sem *s = object;
+    spin_lock(&s->lock_);
+    bool taken = n->result == 0;
+    spin_unlock(&s->lock_);
+    if (taken)
+        (void)release(s, n->amount); /* they are out */
+}
+
+__attribute__((constructor)) static void
+install(void)
+{
+    rt.wake_unused[WAIT_SEM] = wake_unused;
 }

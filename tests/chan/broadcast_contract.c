@@ -550,6 +550,53 @@ the_end_of_the_run_ends_waits(void **state)
     weft_watch_free(w);
 }
 
+struct point {
+    double x, y;
+};
+
+WEFT_BROADCAST_OF(points, struct point);
+WEFT_WATCH_OF(place, struct point);
+
+/** The typed forms are the plain ones. */
+static int
+typed(void *arg)
+{
+    (void)arg;
+    struct point p = {0, 0};
+    uint64_t seen = 0;
+    points *b = points_new_with(&(weft_broadcast_options){.capacity = 1, .slow = WEFT_SLOW_WAIT});
+    points_receiver *r = points_join(b);
+    CHECK_INT(points_receivers(b), ==, 1);
+    CHECK_INT(points_try_recv(r, &p), ==, -EAGAIN);
+    CHECK_INT(points_recv_until(r, &p, 0), ==, -ETIMEDOUT);
+    CHECK_INT(points_send(b, (struct point){1, 2}), ==, 0);
+    CHECK_INT(points_try_send(b, p), ==, -EAGAIN);
+    CHECK_INT(points_send_until(b, p, 0), ==, -ETIMEDOUT);
+    CHECK_INT(points_recv(r, &p), ==, 0);
+    CHECK_INT(p.x * 10 + p.y, ==, 12);
+    CHECK_INT(points_close(b), ==, 0);
+    CHECK_INT(weft_broadcast_recv(points_receiver_raw(r), &p), ==, -EPIPE);
+    CHECK_INT(weft_broadcast_close(points_raw(b)), ==, -EALREADY);
+    points_leave(r);
+    points_free(b);
+    place *none = place_new(), *w = place_new_from((struct point){3, 4});
+    CHECK_INT(place_get(none, &p, &seen), ==, -EAGAIN);
+    CHECK_INT(place_wait(w, &p, &seen), ==, 0);
+    CHECK_INT(p.x * 10 + p.y, ==, 34);
+    CHECK_INT(place_try_wait(w, &p, &seen), ==, -EAGAIN);
+    CHECK_INT(place_wait_until(w, &p, &seen, 0), ==, -ETIMEDOUT);
+    CHECK_INT(place_set(w, (struct point){5, 6}), ==, 0);
+    CHECK_INT(place_get(w, &p, NULL), ==, 0);
+    CHECK_INT(p.x * 10 + p.y, ==, 56);
+    CHECK_INT(place_close(w), ==, 0);
+    CHECK_INT(weft_watch_close(place_raw(w)), ==, -EALREADY);
+    place_free(none);
+    place_free(w);
+    return 0;
+}
+
+static void test_typed(void **s) { (void)s; in_run(typed, NULL); }
+
 int
 main(void)
 {
@@ -558,6 +605,6 @@ main(void)
         cmocka_unit_test(a_free_place_is_passed_on),
         cmocka_unit_test(a_shared_handle_gets_each_value_once), cmocka_unit_test(watches),
         cmocka_unit_test(watches_from_a_plain_thread), cmocka_unit_test(watchers_see_the_latest),
-        cmocka_unit_test(the_end_of_the_run_ends_waits)};
+        cmocka_unit_test(the_end_of_the_run_ends_waits), cmocka_unit_test(test_typed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -341,7 +341,7 @@ deadline_is_no_deadlock(void **state)
 {
     (void)state;
     never = weft_chan_new(0, 0);
-    for (long i = 0; i < scaled(300); i++) {
+    for (long i = 0; i < scaled(150); i++) {
         weft_ctx *ctx = weft_ctx_with_timeout(NULL, 100 * WEFT_US + i % 40 * 10 * WEFT_US);
         assert_int_equal(weft_run(wait_for_deadline, ctx), 0);
         weft_ctx_free(ctx);
@@ -445,7 +445,7 @@ static void
 cancel_ends_all(void **state)
 {
     (void)state;
-    for (long n = 0; n < scaled(200); n++) {
+    for (long n = 0; n < scaled(80); n++) {
         weft_ctx *top = weft_ctx_with_cancel(NULL), *mid = weft_ctx_with_cancel(top), *leaf[LEAVES];
         pthread_t t;
         for (int i = 0; i < LEAVES; i++)
@@ -511,7 +511,7 @@ threads_across_runs(void **state)
     never = weft_chan_new(0, 0);
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&t[i], NULL, cancel_all_the_time, &counted), 0);
-    for (long i = 0; i < scaled(200); i++)
+    for (long i = 0; i < scaled(50); i++) /* some ms each, since the threads have the CPUs */
         assert_int_equal(weft_run_with(&(weft_config){.grace = WEFT_NEVER}, short_run, NULL), 0); /* or a hook may be discarded */
     __atomic_store_n(&over, 1, __ATOMIC_RELEASE);
     for (int i = 0; i < 2; i++)

@@ -23,7 +23,7 @@ mutation(park_solo_wakes_what_is_cancelled ctx sched/park.c
   " && a_load_rlx(&p->token) == n->token) { /* [park.solo] */"
   ") {")
 mutation(park_opens_after_the_cancel ctx sched/park.c
-  "    int err = a_load_rlx(&rt.special) & SPECIAL_ENDED && p->ctx ? a_load_acq(&p->ctx->err) : 0; /* [ctx.err] */"
+  "    int err = p->ctx ? a_load_acq(&p->ctx->err) : 0; /* [ctx.err] */"
   "    int err = 0;")
 mutation(select_does_not_look_again select chan/select.c
   "        ssize_t k = find_ready(s);"
@@ -68,8 +68,8 @@ mutation(event_set_wakes_nobody sync sync/event.c
   "        ;"
   event.)
 mutation(once_failure_passes_for_done sync sync/once.c
-  "            n->result = TURN_RUN;"
-  "            n->result = TURN_DONE;"
+  "            a_store_rel(&n->result, TURN_RUN);"
+  "            a_store_rel(&n->result, TURN_DONE);"
   once.)
 mutation(cond_signals_before_it_waits sync sync/cond.c
   "    spin_lock(&c->lock_);\n    err = wait_begin("
@@ -78,3 +78,61 @@ mutation(cond_signals_before_it_waits sync sync/cond.c
 mutation(group_error_cancels_nobody group ctx/group.c
   "        weft_ctx_cancel(g->ctx, err);"
   "        ;")
+mutation(marks_told_by_two marks chan/marks.c
+  "    if (m->telling)\n        return false;"
+  "")
+mutation(marks_forgets_the_others marks chan/marks.c
+  "    while ((number = next_to_tell(c, m))) {"
+  "    if ((number = next_to_tell(c, m))) {")
+mutation(marks_looks_too_late marks chan/chan.c
+  "    bool crossed = marked && chan_marks_crossed(c);\n    spin_unlock(&c->lock);\n    if (out)"
+  "    spin_unlock(&c->lock);\n    spin_lock(&c->lock);\n    bool crossed = marked && chan_marks_crossed(c);\n    spin_unlock(&c->lock);\n    if (out)"
+  .300)
+mutation(pool_wakes_nobody pool pattern/pool_submit.c
+  "    if (p->idle)\n        weft_cond_signal(&p->work);"
+  "")
+mutation(pool_cancel_leaves_the_key pool pattern/pool_job.c
+  "    queue_give_key(&p->jobs, j);"
+  ""
+  .kk)
+mutation(pool_close_leaves_submitters pool pattern/pool.c
+  "    weft_cond_broadcast(&p->space);"
+  "")
+mutation(pool_surplus_all_leave pool pattern/pool_work.c
+  "        if (p->alive > p->target)"
+  "        if (p->target == 1 && p->alive)")
+mutation(pool_nested_waits_for_room pool pattern/pool_submit.c
+  "        if (me)\n            return accept(p, j);"
+  ""
+  .No)
+mutation(pool_nobody_helps pool pattern/pool_job.c
+  "        while (w && j->state != JOB_ENDED && !err)"
+  "        while (0)"
+  .n)
+mutation(pool_books_of_two_instants pool pattern/pool_stats.c
+  "        .queued = s.entered - s.struck - b->started + b->retried - b->dropped - b->cancelled,"
+  "        .queued = s.entered - s.struck - b->started + b->retried - b->dropped,")
+mutation(pool_moves_twice pool pattern/pool_plain.c
+  "    if (p->mode != 0) /* there already, or at its end */"
+  "    if (p->mode & MODE_BOARD)")
+mutation(pool_late_submitter_lost pool pattern/pool_plain.c
+  "    if (err == -EPIPE)\n        return elsewhere(p, e, until, wait);"
+  "    if (err == -EPIPE)\n        return 0;")
+mutation(pool_delivers_to_nobody pool pattern/pool_work.c
+  "    else if (p->idle && (p->jobs.ready || p->jobs.delayed || deliverable(p)))"
+  "    else if (p->idle && (p->jobs.ready || p->jobs.delayed))")
+mutation(pool_sleeps_over_the_pause pool pattern/pool_work.c
+  "    weft_time due = p->paused ? WEFT_NEVER : queue_due(&p->jobs);"
+  "    weft_time due = WEFT_NEVER;")
+mutation(merge_turn_is_lost merge pattern/merge_turn.c
+  "    else\n        give_locked(t);"
+  "")
+mutation(merge_remove_does_not_wait merge pattern/merge.c
+  "    weft_wg_hold(&in->touching);"
+  "")
+mutation(merge_removed_value_is_dropped merge pattern/merge.c
+  "    int last = in->has_value && err != -EPIPE ? deliver(in, false) : 0;"
+  "    int last = 0;")
+mutation(merge_cancel_leaves_it_open merge pattern/merge.c
+  "    weft_ctx_cancel(weft_group_ctx(m->group), cause);\n    close_intake(m);"
+  "    weft_ctx_cancel(m->taking, cause);")

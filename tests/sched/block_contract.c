@@ -277,6 +277,93 @@ counts_come_back(void *arg)
 static void
 one_too_many_becomes_a_spare(void **state) { (void)state; in_run(counts_come_back, NULL); }
 
+/* ---- counters ---- */
+
+static int
+waits_for(void *arg)
+{
+    return weft_chan_recv(arg, NULL);
+}
+
+/** With one worker, again and again until the one that was woken here is run by another: a busy machine may come in between. */
+static int
+counts(void *arg)
+{
+    (void)arg;
+    weft_runtime_stats s = stats();
+    weft_chan *c = weft_chan_new(0, 0);
+    CHECK_INT(s.tasks, ==, 1);
+    CHECK_INT(s.workers, ==, 1);
+    while (s.handoffs == 0 || s.compensations == 0 || s.blocked == 0) {
+        weft_task *t = weft_task_new(NULL, waits_for, c);
+        CHECK_INT(stats().tasks, ==, 2);
+        weft_yield();                              /* it waits, as a rule */
+        CHECK_INT(weft_chan_send(c, NULL), ==, 0); /* it is in our wake slot */
+        weft_block_begin();
+        do
+            s = stats(); /* somebody else runs it */
+        while (s.tasks != 1);
+        weft_block_end();
+        CHECK_INT(weft_task_wait(t, NULL), ==, 0);
+        weft_task_free(t);
+    }
+    CHECK_INT(stats().threads, >, 1);
+    weft_chan_free(c);
+    return 0;
+}
+
+static void
+what_is_done_is_counted(void **state)
+{
+    (void)state;
+    check_failures = 0;
+    assert_int_equal(weft_run_with(&(weft_config){.workers = 1}, counts, NULL), 0);
+    assert_int_equal(check_failures, 0);
+}
+
+static uint32_t readers_over;
+
+static void *
+reads_counters(void *arg)
+{
+    weft_runtime_stats s;
+    (void)arg;
+    while (!__atomic_load_n(&readers_over, __ATOMIC_ACQUIRE)) {
+        int err = weft_runtime_stats_get(&s);
+        CHECK(err == 0 || err == -ESRCH);
+    }
+    return NULL;
+}
+
+static int
+offloads_briefly(void *arg)
+{
+    int rc = 1;
+    WEFT_WITH_TIMEOUT (100 * WEFT_US)
+        rc = weft_offload(waits_for, arg, &(int){0});
+    CHECK(rc == 0 || rc == -ETIMEDOUT);
+    return 0;
+}
+
+/** From a plain thread, while runs begin and end. */
+static void
+counters_may_be_read_at_any_time(void **state)
+{
+    (void)state;
+    pthread_t reader;
+    weft_chan *closed = weft_chan_new(0, 0);
+    weft_chan_close(closed);
+    check_failures = 0;
+    __atomic_store_n(&readers_over, 0, __ATOMIC_RELEASE);
+    assert_int_equal(pthread_create(&reader, NULL, reads_counters, NULL), 0);
+    for (long i = 0; i < scaled(100); i++)
+        assert_int_equal(weft_run(offloads_briefly, closed), 0);
+    __atomic_store_n(&readers_over, 1, __ATOMIC_RELEASE);
+    pthread_join(reader, NULL);
+    weft_chan_free(closed);
+    assert_int_equal(check_failures, 0);
+}
+
 /* ---- hot loops ---- */
 
 static int stop_loops;
@@ -291,7 +378,7 @@ hot(void *arg)
     return 0;
 }
 
-enum { TICKS = 40 };
+enum { TICKS = 20 };
 
 struct ticks {
     weft_time took[TICKS];
@@ -469,7 +556,7 @@ writes_all(void *arg)
 static void *
 frees_them(void *arg)
 {
-    usleep(100000);
+    usleep(40000);
     writes_all(arg);
     return NULL;
 }
@@ -574,9 +661,9 @@ static void *
 counts_switches(void *arg)
 {
     struct idle *i = arg;
-    usleep(400000); /* let it come to rest */
+    usleep(200000); /* let it come to rest */
     long before = switches();
-    usleep(1000000);
+    usleep((useconds_t)env_or("WEFT_TEST_IDLE_MS", 300) * 1000);
     i->woken = switches() - before;
     (void)weft_chan_send(i->done, NULL);
     return NULL;
@@ -608,6 +695,8 @@ main(void)
         cmocka_unit_test(a_blocking_read_does_not_hold_up_descriptors),
         cmocka_unit_test(a_section_makes_way_for_others),
         cmocka_unit_test(one_too_many_becomes_a_spare),
+        cmocka_unit_test(what_is_done_is_counted),
+        cmocka_unit_test(counters_may_be_read_at_any_time),
         cmocka_unit_test(hot_loops_do_not_stop_a_ticker),
         cmocka_unit_test(others_go_on_beside_many_that_block),
         cmocka_unit_test(spares_are_used_again),

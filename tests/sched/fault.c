@@ -1,85 +1,21 @@
 /* fault.c: every allocation and system call that can fail does so, one after the other.
  *
- * The linker sends the calls named below through __wrap_*: the Nth fails. For each scenario N grows until it passes without a
+ * The linker sends the calls named in support/fault.h through __wrap_*: the Nth fails. For each scenario N grows until it passes without a
  * failure being reached. Each run must end, with a result or an error code; leaks and bad accesses are ASan's to find. */
-#include "support/check.h"
+#include "support/fault.h"
 
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdbool.h>
-#include <sys/epoll.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include <weft/errno.h>
+static int returns_0(void *arg) { (void)arg; return 0; }
 
-static int countdown; /* calls until the failing one; 0: off */
-static bool hit;
-
-static bool
-fails_now(void)
+/** A start that failed has left nothing behind: the next one succeeds. */
+static void
+starts(void)
 {
-    if (__atomic_load_n(&countdown, __ATOMIC_RELAXED) == 0 || __atomic_sub_fetch(&countdown, 1, __ATOMIC_RELAXED) != 0)
-        return false;
-    hit = true;
-    return true;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t m);
-void *__real_realloc(void *p, size_t n);
-int __real_posix_memalign(void **p, size_t a, size_t n);
-void *__real_mmap(void *at, size_t n, int prot, int flags, int fd, off_t off);
-int __real_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);
-int __real_epoll_create1(int flags);
-int __real_epoll_ctl(int e, int op, int fd, struct epoll_event *ev);
-int __real_eventfd(unsigned n, int flags);
-
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t m);
-void *__wrap_realloc(void *p, size_t n);
-int __wrap_posix_memalign(void **p, size_t a, size_t n);
-void *__wrap_mmap(void *at, size_t n, int prot, int flags, int fd, off_t off);
-int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);
-int __wrap_epoll_create1(int flags);
-int __wrap_epoll_ctl(int e, int op, int fd, struct epoll_event *ev);
-int __wrap_eventfd(unsigned n, int flags);
-
-void *__wrap_malloc(size_t n) { return fails_now() ? NULL : __real_malloc(n); }
-void *__wrap_calloc(size_t n, size_t m) { return fails_now() ? NULL : __real_calloc(n, m); }
-void *__wrap_realloc(void *p, size_t n) { return fails_now() ? NULL : __real_realloc(p, n); }
-int __wrap_posix_memalign(void **p, size_t a, size_t n) { return fails_now() ? ENOMEM : __real_posix_memalign(p, a, n); }
-
-void *
-__wrap_mmap(void *at, size_t n, int prot, int flags, int fd, off_t off)
-{
-    if (!fails_now())
-        return __real_mmap(at, n, prot, flags, fd, off);
-    errno = ENOMEM;
-    return MAP_FAILED;
-}
-
-int
-__wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg)
-{
-    return fails_now() ? EAGAIN : __real_pthread_create(t, a, fn, arg);
-}
-
-static int
-system_fails(int err)
-{
-    errno = err;
-    return -1;
-}
-
-int __wrap_epoll_create1(int flags) { return fails_now() ? system_fails(EMFILE) : __real_epoll_create1(flags); }
-int __wrap_epoll_ctl(int e, int op, int fd, struct epoll_event *ev) { return fails_now() ? system_fails(ENOMEM) : __real_epoll_ctl(e, op, fd, ev); }
-int __wrap_eventfd(unsigned n, int flags) { return fails_now() ? system_fails(EMFILE) : __real_eventfd(n, flags); }
-
-static bool
-known(int err)
-{
-    return err == 0 || err == -ENOMEM || err == -EAGAIN || err == -EMFILE || err == -ECANCELED || err == -ETIMEDOUT || err == -EPIPE;
+    CHECK(known(weft_run_with(&(weft_config){.workers = 3}, returns_0, NULL)));
+    __atomic_store_n(&countdown, 0, __ATOMIC_RELAXED);
+    CHECK_INT(weft_run_with(&(weft_config){.workers = 3}, returns_0, NULL), ==, 0);
 }
 
 static int leaf(void *arg) { return weft_wg_done(arg); }
@@ -188,10 +124,14 @@ pools(void *arg)
         weft_wg_add(&g, 1);
         err = weft_pool_submit_job(p, leaf, &g, &j);
         CHECK(known(err));
-        if (err)
-            weft_wg_done(&g);
-        else
+        int result = err;
+        if (!err) {
+            CHECK_INT(weft_job_wait(j, &result), ==, 0);
             weft_job_free(j);
+        }
+        CHECK(result == 0 || known(result));
+        if (result) /* it has not run */
+            weft_wg_done(&g);
     }
     CHECK(known(weft_pool_drain(p)));
     weft_pool_free(p);
@@ -232,6 +172,53 @@ handles(void *arg)
         CHECK(err == 0 || err == -ENOMEM);
         weft_task_free(t);
     }
+    return weft_wg_wait(&g);
+}
+
+static int
+passes_one(void *arg)
+{
+    weft_chan *c = arg;
+    int err = weft_chan_send_until(c, &(int){1}, weft_in(10 * WEFT_SECOND));
+    CHECK(known(err));
+    return err;
+}
+
+/** Sticky tasks, and tasks that are threads: with arguments that lie on a stack of ours, with handles, with deadlines. */
+static int
+tied(void *arg)
+{
+    (void)arg;
+    const weft_attr thread = {.thread = true, .stack_size = 256 << 10}, sticky = {.sticky = true};
+    weft_wg g = WEFT_WG_INIT;
+    char bytes[5000] = {0};
+    int expected = 0, v;
+    *(weft_wg **)(void *)bytes = &g;
+    weft_chan *c = weft_chan_new(sizeof(int), 1);
+    if (!c)
+        return -ENOMEM;
+    for (int i = 0; i < 8; i++) {
+        const weft_attr *attr = i % 2 ? &thread : &sticky;
+        weft_wg_add(&g, 1);
+        int err = weft_go_copy_with(attr, large_leaf, bytes, i < 4 ? sizeof bytes : sizeof(void *));
+        CHECK(known(err));
+        if (err)
+            weft_wg_done(&g);
+        weft_task *t = weft_task_new(attr, passes_one, c);
+        if (t) {
+            int result = -1;
+            while (weft_chan_try_recv(c, &v) != 0 && weft_task_wait_until(t, &result, 0) != 0)
+                weft_yield();
+            CHECK_INT(weft_task_wait(t, &result), ==, 0);
+            CHECK(known(result));
+            while (weft_chan_try_recv(c, &v) == 0)
+                ;
+            expected++;
+            weft_task_free(t);
+        }
+    }
+    CHECK(expected >= 7); /* one call fails at most */
+    weft_chan_free(c);
     return weft_wg_wait(&g);
 }
 
@@ -301,6 +288,63 @@ timers(void *arg)
     return err;
 }
 
+static int answers(void *out, void *arg) { *(int *)out = 7; (void)arg; return 0; }
+static int fails_twice(void *arg) { return ++*(int *)arg < 3 ? -EAGAIN : 0; }
+
+/** Limiter, breaker, flight, retry: without memory they are not made, or say so. */
+static int
+around_calls(void *arg)
+{
+    (void)arg;
+    int value = 0, calls = 0, err;
+    weft_rate *r = weft_rate_new(&(weft_rate_options){.tokens = 10, .period = WEFT_MS});
+    weft_breaker *b = weft_breaker_new(NULL);
+    weft_flight *f = weft_flight_new(&(weft_flight_options){.size = sizeof value});
+    if (r)
+        for (int i = 0; i < 3; i++)
+            CHECK(known(weft_rate_wait(r, 1)));
+    if (b)
+        CHECK_INT(weft_breaker_do(b, fails_twice, &calls), ==, -EAGAIN);
+    for (int i = 0; f && i < 100; i++) {
+        err = weft_flight_do(f, &i, sizeof i, answers, NULL, &value);
+        CHECK(err == 0 || err == -ENOMEM);
+    }
+    calls = 0;
+    err = weft_retry(&(weft_retry_options){.attempts = 4, .delay = 10 * WEFT_US, .timeout = WEFT_SECOND}, fails_twice, &calls);
+    CHECK(known(err));
+    if (f) {
+        weft_flight_stats s;
+        weft_flight_stats_get(f, &s);
+        CHECK_INT(s.asked, ==, s.led + s.gave_up);
+        CHECK_INT(s.flying, ==, 0);
+    }
+    weft_rate_free(r);
+    weft_breaker_free(b);
+    weft_flight_free(f);
+    return r && b && f ? err : -ENOMEM;
+}
+
+static int nothing(void *arg) { (void)arg; return 0; }
+
+/** A quit signal that cannot be made leaves nothing; one that could comes to its end. */
+static int
+quits(void *arg)
+{
+    (void)arg;
+    weft_quit *q;
+    int err = weft_quit_new(&q, &(weft_quit_options){.signals = true, .abort = 10 * WEFT_MS});
+    if (err)
+        return err;
+    for (int i = 0; i < 3 && !err; i++)
+        err = weft_quit_add(q, &(weft_quit_part){.stop = nothing, .drain = nothing, .abort = nothing}, NULL);
+    CHECK(known(err));
+    weft_quit_request(q, WEFT_QUIT_STOP);
+    int end = weft_quit_wait(q);
+    CHECK(known(end));
+    weft_quit_free(q);
+    return err ? err : end;
+}
+
 /** Run fn with the Nth call failing, for every N until none is reached. */
 static void
 all_failures(weft_fn fn)
@@ -368,23 +412,41 @@ simulator_paths(void **state)
             assert_true(hit || err == 3);
             assert_int_equal(check_failures, 0);
         } while (hit);
+        assert_true(n > 1);
         print_message("%d calls made to fail\n", n - 1);
     }
 }
 
+static void start_paths(void **state) { (void)state; all_failures_apart(starts); }
 static void spawn_paths(void **state) { (void)state; all_failures(spawns); }
 static void channel_paths(void **state) { (void)state; all_failures(channels); }
 static void broadcast_paths(void **state) { (void)state; all_failures(broadcasts); }
 static void descriptor_paths(void **state) { (void)state; all_failures(descriptors); }
 static void pool_paths(void **state) { (void)state; all_failures(pools); }
 static void handle_paths(void **state) { (void)state; all_failures(handles); }
+static void tied_paths(void **state) { (void)state; all_failures(tied); }
 static void group_paths(void **state) { (void)state; all_failures(groups); }
 static void timer_paths(void **state) { (void)state; all_failures(timers); }
+static void around_call_paths(void **state) { (void)state; all_failures(around_calls); }
+static void quit_paths(void **state) { (void)state; all_failures(quits); }
 
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(spawn_paths), cmocka_unit_test(channel_paths), cmocka_unit_test(broadcast_paths), cmocka_unit_test(descriptor_paths),
-        cmocka_unit_test(pool_paths), cmocka_unit_test(handle_paths), cmocka_unit_test(group_paths), cmocka_unit_test(timer_paths), cmocka_unit_test(simulator_paths)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(start_paths),
+        cmocka_unit_test(spawn_paths),
+        cmocka_unit_test(channel_paths),
+        cmocka_unit_test(broadcast_paths),
+        cmocka_unit_test(descriptor_paths),
+        cmocka_unit_test(pool_paths),
+        cmocka_unit_test(handle_paths),
+        cmocka_unit_test(tied_paths),
+        cmocka_unit_test(group_paths),
+        cmocka_unit_test(timer_paths),
+        cmocka_unit_test(around_call_paths),
+        cmocka_unit_test(quit_paths),
+        cmocka_unit_test(simulator_paths),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

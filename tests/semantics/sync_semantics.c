@@ -508,7 +508,14 @@ cond_stealing(void *arg)
 static weft_once o;
 static int calls;
 
-static int counts(void *arg) { *(int *)arg = ++calls; return 0; }
+static int
+counts(void *arg)
+{
+    for (int i = 0; i < 20; i++)
+        weft_yield(); /* the others come and wait */
+    *(int *)arg = ++calls;
+    return 0;
+}
 
 static int
 does_once(void *arg)

@@ -1023,6 +1023,33 @@ many(void *arg)
     return 0;
 }
 
+static int
+waits_until_cancelled(void *arg)
+{
+    (void)arg;
+    CHECK_INT(weft_sleep(WEFT_NEVER), ==, -ECANCELED);
+    return 0;
+}
+
+static int
+leaves_waiters(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 6; i++)
+        CHECK_INT(weft_go(waits_until_cancelled, NULL), ==, 0);
+    return weft_sim_settle();
+}
+
+/** Which memory the tasks get depends on the order in which those of the schedule before have ended; nothing else may. */
+static void
+the_end_of_a_run_wakes_in_an_order_of_the_schedule(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 50; seed++)
+        assert_int_equal(simulate((weft_sim_options){.seed = seed, .iterations = 2, .leaks = WEFT_SIM_LEAKS_CANCEL}, leaves_waiters, NULL), 0);
+    assert_int_equal(check_failures, 0);
+}
+
 static void
 many_tasks(void **state)
 {
@@ -1055,6 +1082,7 @@ main(void)
         cmocka_unit_test(a_failure_is_reported),
         cmocka_unit_test(who_may_call),
         cmocka_unit_test(options_are_checked),
+        cmocka_unit_test(the_end_of_a_run_wakes_in_an_order_of_the_schedule),
         cmocka_unit_test(many_tasks),
     };
     unsetenv("WEFT_SIM_REPLAY");

@@ -4,7 +4,8 @@
  *             dropped. At the end each value that was sent has been received or dropped, once; each other one is still its sender's,
  *             who sends it again next time. Channels are closed, replaced and freed while others use them; contexts are
  *             cancelled and replaced; half of the threads go on while the run ends and after it. Locks guard plain counters.
- * Repeat      WEFT_SEED=n; the order of threads is theirs, though. WEFT_STRESS_SECONDS: how long, default 2. */
+ * Repeat      WEFT_SEED=n; the order of threads is theirs, though. WEFT_STRESS_SECONDS: how long, default 2. WEFT_STRESS_TIED=1: of the tasks
+ *             some are sticky and some are threads. */
 #include "support/check.h"
 
 #include <pthread.h>
@@ -29,6 +30,8 @@ struct actor {
     uint64_t n_sent, n_received, n_ops;
     uint32_t *over;      /* set when this one is to end */
 };
+
+static const weft_attr ordinary = {.name = "ordinary"}, sticky = {.name = "sticky", .sticky = true}, thread = {.name = "thread", .thread = true};
 
 static uint8_t *states; /* by value */
 static uint32_t tasks_over, threads_over;
@@ -334,6 +337,43 @@ use_event_and_cond(struct actor *a)
 
 /* ---- tasks under contexts ---- */
 
+static const weft_attr *
+kind_of_task(uint32_t i)
+{
+    static const weft_attr *const kinds[] = {&sticky, &thread, &ordinary};
+    static int tied = -1;
+    if (__atomic_load_n(&tied, __ATOMIC_RELAXED) < 0)
+        __atomic_store_n(&tied, (int)env_or("WEFT_STRESS_TIED", 0), __ATOMIC_RELAXED);
+    return __atomic_load_n(&tied, __ATOMIC_RELAXED) ? kinds[i % 3] : &ordinary;
+}
+
+struct member {
+    weft_fn fn;
+    void *arg;
+    weft_wg *g;
+};
+
+static int
+run_member(void *arg)
+{
+    struct member *m = arg;
+    int result = m->fn(m->arg);
+    weft_wg_done(m->g);
+    return result;
+}
+
+/** As weft_wg_go(), of that kind. */
+static int
+go_member(const weft_attr *attr, weft_wg *g, weft_fn fn, void *arg)
+{
+    struct member m = {fn, arg, g};
+    CHECK_INT(weft_wg_add(g, 1), ==, 0);
+    int err = weft_go_copy_with(attr, run_member, &m, sizeof m);
+    if (err)
+        weft_wg_done(g);
+    return err;
+}
+
 static int
 short_life(void *arg)
 {
@@ -352,7 +392,7 @@ start_some(struct actor *a)
     weft_ctx *ctx = get_ctx(a);
     WEFT_WITH_CTX (ctx)
         for (uint32_t i = draw(a, 4); i; i--) {
-            int err = weft_wg_go(&g, short_life, (void *)(uintptr_t)draw(a, 3));
+            int err = go_member(kind_of_task(draw(a, 12)), &g, short_life, (void *)(uintptr_t)draw(a, 3));
             CHECK(err == 0 || err == -ECANCELED || err == -ESRCH);
         }
     if (draw(a, 2))
@@ -458,7 +498,7 @@ whole_run(void *arg)
     weft_wg g = WEFT_WG_INIT;
     (void)arg;
     for (int i = 0; i < TASKS; i++)
-        CHECK_INT(weft_wg_go(&g, act_as_task, &actors[i]), ==, 0);
+        CHECK_INT(go_member(kind_of_task((uint32_t)i), &g, act_as_task, &actors[i]), ==, 0);
     weft_time until = weft_in(env_or("WEFT_STRESS_SECONDS", 2) * WEFT_SECOND);
     while (weft_now() < until)
         CHECK_INT(weft_sleep(10 * WEFT_MS), ==, 0);
