@@ -136,3 +136,10 @@ mutation(merge_removed_value_is_dropped merge pattern/merge.c
 mutation(merge_cancel_leaves_it_open merge pattern/merge.c
   "    weft_ctx_cancel(weft_group_ctx(m->group), cause);\n    close_intake(m);"
   "    weft_ctx_cancel(m->taking, cause);")
+mutation(pool_submitter_keeps_a_wake pool pattern/pool_submit.c
+  "            if (p->submitters && board_has_room(p)) /* a wake-up that came to us */\n                weft_cond_signal(&p->space);\n"
+  ""
+  .z)
+mutation(pubsub_leaves_its_publisher pubsub pattern/pubsub.c
+  "    weft_mutex_unlock(&p->lock);\n    weft_chan_close(s->c);\n    subscribers_unref(old);"
+  "    weft_mutex_unlock(&p->lock);\n    subscribers_unref(old);")

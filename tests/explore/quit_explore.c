@@ -206,7 +206,7 @@ explore_row(const struct row *row, uint64_t pct_schedules)
     char name[PROGRAM_MAX];
     w.n_tasks = split_tasks(row->program, w.tasks);
     snprintf(name, sizeof name, "quit.%s", row->program);
-    weft_sim_options o = {.strategy = WEFT_SIM_DFS, .preemptions = row->preemptions, .iterations = 20000};
+    weft_sim_options o = {.strategy = WEFT_SIM_DFS, .preemptions = row->preemptions, .iterations = 8000};
     if (pct_schedules)
         o = (weft_sim_options){.strategy = WEFT_SIM_PCT, .iterations = pct_schedules, .depth = 4};
     return explore(name, o, schedule, NULL);
