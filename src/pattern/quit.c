@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "quit.h"
+#include "pattern/quit.h"
 
 #include <weft/errno.h>
 
