@@ -26,6 +26,7 @@
 #include <weft/pipeline.h>
 #include <weft/pool.h>
 #include <weft/process.h>
+#include <weft/pubsub.h>
 #include <weft/quit.h>
 #include <weft/rate.h>
 #include <weft/retry.h>

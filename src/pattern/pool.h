@@ -286,8 +286,8 @@ void job_unref(struct weft_job *j);
 void job_end(weft_pool *p, struct weft_job *j, uint64_t *counter, int result);
 
 /* pool_stats.c: the books */
-/** A worker leaves. Lock held. */
-void book_fold(struct book *into, struct book *from);
+/** A worker has left: its book counts on. Lock held. */
+void book_fold(struct book *into, const struct book *from);
 void latency_note(uint64_t *buckets, weft_time took);
 
 static inline struct weft_job *

@@ -66,8 +66,10 @@ plain_work(struct worker *w)
     weft_pool *p = w->pool;
     struct entry e;
     int err;
+    w->depth = 1; /* as if it always ran one, which costs nothing: what a job nests on the board must know */
     while ((err = weft_chan_recv(p->chan, &e)) == 0)
         run_entry(w, &e);
+    w->depth = 0;
     if (err == -EPIPE)
         return 0;
     weft_mutex_hold(&p->lock); /* the pool's context has ended: what is queued will not run */

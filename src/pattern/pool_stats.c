@@ -28,10 +28,9 @@ add_book(struct book *sum, const struct book *b)
 }
 
 void
-book_fold(struct book *into, struct book *from)
+book_fold(struct book *into, const struct book *from)
 {
     add_book(into, from);
-    *from = (struct book){0};
 }
 
 struct sums {

@@ -59,8 +59,6 @@ accept(weft_pool *p, struct weft_job *j)
         weft_cond_signal(&p->work);
     if (p->submitters && board_has_room(p))
         weft_cond_signal(&p->space);
-    if (p->watchers) /* a helper may run it */
-        weft_cond_broadcast(&p->changed);
     return 0;
 }
 

@@ -262,9 +262,7 @@ serve(weft_pool *p, struct worker *w)
     p->weight_out += weight;
     board_run(p, w, j);
     p->weight_out -= weight;
-    if (p->o.limit)
-        board_stir(p);
-    return true;
+    return true; /* and look for what may run now: see above */
 }
 
 /* ---- a worker ---- */

@@ -168,3 +168,10 @@ mutation(quit_adds_late quit pattern/quit.c
   "    int err = q->quitting || has_begun(q, WEFT_QUIT_STOP) ? -ESHUTDOWN : 0;"
   "    int err = 0;"
   "+")
+mutation(pool_submitter_keeps_a_wake pool pattern/pool_submit.c
+  "            if (p->submitters && board_has_room(p)) /* a wake-up that came to us */\n                weft_cond_signal(&p->space);\n"
+  ""
+  .z)
+mutation(pubsub_leaves_its_publisher pubsub pattern/pubsub.c
+  "    weft_mutex_unlock(&p->lock);\n    weft_chan_close(s->c);\n    subscribers_unref(old);"
+  "    weft_mutex_unlock(&p->lock);\n    subscribers_unref(old);")

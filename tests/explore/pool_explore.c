@@ -6,9 +6,10 @@
  *     f   a job that fails or not: every outcome is tried                      r   the same, with one more attempt behind a pause
  *     p   one of priority 5              g   one that the owner runs itself when there is no room
  *     T   tries to submit                W   the owner waits for the pool      J   waits for the first handle
+ *     z   a job that sleeps              U   one for which there must be room as soon as that ends: both for a microsecond
  *     N   a job with the key 1 that submits another one with it
  * of tasks beside it, behind a `|`:
- *     c   cancels the pool   s   stops it   d   drains it   t   tries to submit   o   submits
+ *     c   cancels the pool   s   stops it   d   drains it   t   tries to submit   o, U   submits   Z   sleeps
  * and of both:
  *     P   pauses it          R   resumes it   +   one more worker   -   only one   x   cancels the first handle's job
  * At the end the pool is stopped, and the books, the handles and what was delivered are compared. */
@@ -66,6 +67,8 @@ job(void *arg)
     if (letter == 'k' || letter == 'N')
         check(plus(&w.keyed, 1) == 1, "of one key one runs at a time");
     weft_sim_point();
+    if (letter == 'z')
+        check(weft_sleep(WEFT_US) == 0, "a job sleeps");
     if (letter == 'n')
         submit('m', false);
     if (letter == 'w')
@@ -105,11 +108,12 @@ submit(char letter, bool tries)
         bool has = letter == 'h' || letter == 'w' || letter == 'm';
         err = weft_pool_submit_with(w.p,
             &(weft_job_options){.key = letter == 'k' || letter == 'N', .priority = letter == 'p' ? 5 : 0, .retry = letter == 'r' ? &twice : NULL,
-                .full = letter == 'g' ? WEFT_POOL_RUN : WEFT_POOL_WAIT},
+                .full = letter == 'g' ? WEFT_POOL_RUN : WEFT_POOL_WAIT, .until = letter == 'U' ? weft_in(WEFT_US) : 0},
             job, arg, has ? &handle : NULL);
     }
     if (err) {
-        check_refusal(err, tries);
+        if (letter != 'U' || err != -ETIMEDOUT)
+            check_refusal(err, tries);
         check(w.ran[number] == 0, "what was refused does not run");
         return;
     }
@@ -157,10 +161,12 @@ beside(void *arg)
             (void)!weft_pool_stop(w.p);
         else if (*c == 'd')
             (void)!weft_pool_drain(w.p);
+        else if (*c == 'Z')
+            check(weft_sleep(WEFT_US) == 0, "a task sleeps");
         else if (strchr("PR+-x", *c))
             manage(*c);
         else
-            submit('o', *c == 't');
+            submit(*c == 't' ? 'o' : *c, *c == 't');
         look();
     }
     return 0;
@@ -298,6 +304,7 @@ static const struct row rows[] = {
     {"oo|-", 2, 1, 2, BOARD},
     {"oo|+-", 1, 1, 1, BOARD},
     {"oo|-|s", 2, 1, 1, BOARD},
+    {"z|U|Zo", 1, WEFT_POOL_NO_QUEUE, 2, {0}},
     {"oTT|t", 1, WEFT_POOL_NO_QUEUE, 2, {0}},
     {"oo|o", 1, WEFT_POOL_NO_QUEUE, 1, {0}},
     {"og|s", 1, WEFT_POOL_NO_QUEUE, 1, {0}},

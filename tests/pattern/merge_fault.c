@@ -1,4 +1,4 @@
-/* merge_fault.c: merges when every allocation and system call fails, one after the other: an input that was added arrives, one that
+/* merge_fault.c: merges and pubsubs when every allocation and system call fails, one after the other: an input that was added arrives, one that
  * could not be is untouched. */
 #include "support/fault.h"
 
@@ -54,6 +54,41 @@ ors(void *arg)
     return o ? 0 : -ENOMEM;
 }
 
+/** A subscription that could be had gets all, the others are as if never asked; leaving needs no memory. */
+static int
+pubsubs(void *arg)
+{
+    (void)arg;
+    enum { N = 6 };
+    weft_subscription *s[N];
+    weft_pubsub *p = weft_pubsub_new(sizeof(int));
+    int n = 0, v = 1;
+    if (!p)
+        return -ENOMEM;
+    for (int i = 0; i < N; i++)
+        n += (s[i] = weft_pubsub_subscribe(p, i % 3 ? "t" : NULL, &(weft_subscribe_options){.buffer = 4})) != NULL;
+    CHECK_INT(weft_pubsub_subscribers(p), ==, n);
+    CHECK_INT(weft_pubsub_publish(p, "t", &v), ==, n);
+    for (int i = 0; i < N; i++) {
+        if (!s[i])
+            continue;
+        CHECK_INT(weft_chan_try_recv(weft_subscription_chan(s[i]), NULL), ==, 0);
+        weft_subscription_free(s[i]); /* its array may stay for want of memory */
+        CHECK_INT(weft_pubsub_publish(p, "t", &v), ==, --n);
+        for (int k = i + 1; k < N; k++)
+            CHECK(!s[k] || weft_chan_try_recv(weft_subscription_chan(s[k]), NULL) == 0);
+    }
+    weft_pubsub_free(p);
+    return 0;
+}
+
+static void
+pubsub_paths(void **state)
+{
+    (void)state;
+    all_failures(pubsubs);
+}
+
 static void
 merge_paths(void **state)
 {
@@ -72,6 +107,6 @@ or_paths(void **state)
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(merge_paths), cmocka_unit_test(or_paths)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(merge_paths), cmocka_unit_test(or_paths), cmocka_unit_test(pubsub_paths)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

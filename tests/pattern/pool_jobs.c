@@ -260,6 +260,12 @@ retries(void *arg)
     CHECK_INT(weft_job_cancel(j, 0), ==, 0); /* in its pause */
     CHECK_INT(result_of(j), ==, -ECANCELED);
     ran = 0;
+    j = job(&(weft_job_options){.retry = &three}, waits, 0);
+    weft_sim_settle();
+    CHECK_INT(weft_job_cancel(j, 0), ==, -EINPROGRESS); /* while it runs: there is no further attempt */
+    CHECK_INT(result_of(j), ==, -ECANCELED);
+    CHECK_INT(ran, ==, 1);
+    ran = 0;
     j = job(&(weft_job_options){.retry = &three, .timeout = 25 * WEFT_MS}, fails, -EPROTO);
     CHECK_INT(result_of(j), ==, -EPROTO);
     CHECK_INT(ran, ==, 2); /* the third would have come behind its timeout */
@@ -284,6 +290,69 @@ retries(void *arg)
     CHECK_INT(weft_now() - start, ==, 10 * WEFT_MS);
     CHECK_INT(submit(&(weft_job_options){.retry = &(weft_retry_options){.jitter = 0.5, .delay = WEFT_NEVER - 1}}, one, 0), ==, -EINVAL);
     finish(1);
+    return 0;
+}
+
+static int
+fails_once(void *arg)
+{
+    if (order[(intptr_t)arg]++ == 0)
+        return -EIO;
+    ran++;
+    return weft_sleep(10 * WEFT_MS);
+}
+
+static int
+two_at_once(void *arg)
+{
+    (void)arg;
+    static const weft_retry_options twice = {.attempts = 2, .delay = 20 * WEFT_MS, .jitter = -1};
+    begin(&(weft_pool_options){.workers = 2, .queue = 2});
+    weft_time start = weft_now();
+    for (int i = 0; i < 2; i++)
+        CHECK_INT(submit(&(weft_job_options){.retry = &twice}, fails_once, i), ==, 0);
+    CHECK_INT(weft_pool_wait(pool), ==, 0);
+    CHECK_INT(weft_now() - start, ==, 30 * WEFT_MS); /* what is due at one time is run at one time */
+    finish(2);
+    return 0;
+}
+
+static weft_time started;
+
+static int
+in_time(void *arg)
+{
+    intptr_t pause = (intptr_t)arg;
+    if (order[pause]++ == 0)
+        return -EIO;
+    CHECK_INT(weft_now() - started, ==, pause * WEFT_MS);
+    ran++;
+    return 0;
+}
+
+static int
+many_pauses(void *arg)
+{
+    (void)arg;
+    weft_job *jobs[61] = {NULL};
+    begin(&(weft_pool_options){.workers = 1, .queue = WEFT_POOL_UNBOUNDED});
+    started = weft_now();
+    for (int i = 1; i < 61; i++) {
+        int pause = i * (int)(7 + 2 * weft_sim_choose(3)) % 61; /* in no order */
+        while (jobs[pause])
+            pause = pause % 60 + 1;
+        jobs[pause] = job(&(weft_job_options){.retry = &(weft_retry_options){.attempts = 2, .delay = pause * WEFT_MS, .jitter = -1}}, in_time, pause);
+    }
+    weft_sim_settle();
+    for (int i = 1; i < 61; i++) {
+        int pause = i * 11 % 61;
+        if (pause % 2 == 0)
+            CHECK_INT(weft_job_cancel(jobs[pause], 0), ==, 0);
+    }
+    for (int i = 1; i < 61; i++)
+        CHECK_INT(result_of(jobs[i]), ==, i % 2 ? 0 : -ECANCELED);
+    CHECK_INT(ran, ==, 30);
+    finish(60);
     return 0;
 }
 
@@ -378,9 +447,48 @@ keys(void *arg)
     return 0;
 }
 
+/* ---- nested ---- */
+
+static int
+has_pools_ctx(void *arg)
+{
+    (void)arg;
+    CHECK(weft_ctx_current() == weft_pool_ctx(pool));
+    ran++;
+    return 0;
+}
+
+static int
+nests_in_a_timeout(void *arg)
+{
+    (void)arg;
+    WEFT_WITH_TIMEOUT(WEFT_SECOND)
+        for (int i = 0; i < 3; i++) /* the queue has one place: the last of them is run by us */
+            CHECK_INT(weft_pool_submit(pool, has_pools_ctx, NULL), ==, 0);
+    return 0;
+}
+
+static int
+contexts(void *arg)
+{
+    (void)arg;
+    for (int board = 0; board < 2; board++) {
+        begin(&(weft_pool_options){.workers = 1, .queue = 1, .latency = board});
+        CHECK_INT(weft_pool_submit(pool, nests_in_a_timeout, NULL), ==, 0);
+        CHECK_INT(weft_pool_wait(pool), ==, 0);
+        CHECK_INT(ran, ==, 3);
+        CHECK_INT(submit(NULL, waits, 0), ==, 0);
+        CHECK_INT(submit(NULL, has_pools_ctx, 0), ==, 0);
+        CHECK_INT(submit(&(weft_job_options){.full = WEFT_POOL_RUN}, has_pools_ctx, 0), ==, 0); /* by us */
+        finish(7);
+    }
+    return 0;
+}
+
 /* ---- room ---- */
 
 static int submits_one(void *arg) { return weft_pool_submit(pool, one, arg); }
+static int submits_waiter(void *arg) { return weft_pool_submit(pool, waits, arg); }
 
 static int
 room(void *arg)
@@ -413,6 +521,32 @@ room(void *arg)
     finish(5);
     CHECK(is_order("abc"));
 
+    begin(&(weft_pool_options){.workers = 1, .queue = WEFT_POOL_NO_QUEUE}); /* nobody passes those who wait */
+    CHECK_INT(weft_pool_submit(pool, waits, NULL), ==, 0);
+    CHECK_INT(weft_wg_go(&g, submits_one, (void *)'a'), ==, 0);
+    weft_sim_settle();
+    ran = 0;
+    weft_event_set(&gate);
+    while (weft_pool_try_submit(pool, one, (void *)'b') != 0)
+        weft_yield();
+    CHECK_INT(weft_wg_wait(&g), ==, 0);
+    finish(3);
+    CHECK(is_order("ab"));
+
+    begin(&(weft_pool_options){.workers = 1, .queue = WEFT_POOL_NO_QUEUE}); /* room for two at once lets two in */
+    CHECK_INT(weft_pool_submit(pool, waits, NULL), ==, 0);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(weft_wg_go(&g, submits_waiter, NULL), ==, 0);
+    weft_sim_settle();
+    CHECK_INT(weft_pool_pause(pool), ==, 0);
+    CHECK_INT(weft_pool_resize(pool, 3), ==, 0);
+    CHECK_INT(weft_pool_resume(pool), ==, 0);
+    weft_sim_settle();
+    CHECK_INT(ran, ==, 3);
+    weft_event_set(&gate);
+    CHECK_INT(weft_wg_wait(&g), ==, 0);
+    finish(4);
+
     begin(&(weft_pool_options){.workers = 2, .queue = 2});
     CHECK_INT(submit(NULL, waits, 0), ==, 0);
     weft_sim_settle();
@@ -444,6 +578,14 @@ weights(void *arg)
     weft_sleep(10 * WEFT_MS);
     CHECK_INT(runs_now, ==, 2);
     finish(3);
+    begin(&(weft_pool_options){.workers = 6, .queue = 10, .limit = 5});
+    weft_sim_settle();
+    CHECK_INT(submit(&(weft_job_options){.weight = 5}, sleeps, 10), ==, 0);
+    for (int i = 0; i < 5; i++)
+        CHECK_INT(submit(NULL, sleeps, 10), ==, 0);
+    weft_sleep(15 * WEFT_MS);
+    CHECK_INT(runs_now, ==, 5); /* all that the heavy one made room for */
+    finish(6);
     return 0;
 }
 
@@ -467,6 +609,23 @@ rates(void *arg)
     CHECK_INT(weft_now() - start, ==, 40 * WEFT_MS);
     CHECK_INT(stats().dropped, ==, 1);
     weft_pool_free(pool);
+    begin(&(weft_pool_options){.workers = 4, .queue = 10, .rate = r});
+    weft_rate_stats_get(r, &s);
+    int64_t before = (int64_t)(s.taken - s.returned);
+    weft_job *j = job(NULL, one, 0);
+    weft_sim_settle();
+    CHECK_INT(weft_job_cancel(j, 0), ==, 0); /* a token is being waited for: it goes back */
+    CHECK_INT(result_of(j), ==, -ECANCELED);
+    weft_sleep(50 * WEFT_MS);
+    weft_rate_stats_get(r, &s);
+    CHECK_INT((int64_t)(s.taken - s.returned), ==, before);
+    weft_ctx *over = weft_ctx_with_cancel(NULL);
+    weft_ctx_cancel(over, 0);
+    CHECK_INT(result_of(job(&(weft_job_options){.ctx = over}, one, 0)), ==, -ECANCELED);
+    weft_rate_stats_get(r, &s);
+    CHECK_INT((int64_t)(s.taken - s.returned), ==, before);
+    weft_ctx_free(over);
+    finish(2);
     weft_rate_free(r);
     return 0;
 }
@@ -556,6 +715,15 @@ elastic(void *arg)
     weft_sleep(30 * WEFT_MS);
     CHECK_INT(stats().workers, ==, 1);
     finish(4);
+    begin(&(weft_pool_options){.workers = 1, .queue = 10, .keep_alive = WEFT_SECOND});
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(weft_pool_submit(pool, sleeps, (void *)10), ==, 0);
+    weft_sim_settle();
+    CHECK_INT(runs_now, ==, 1);
+    CHECK_INT(weft_pool_resize(pool, 3), ==, 0);
+    weft_sim_settle();
+    CHECK_INT(runs_now, ==, 3);
+    finish(3);
     begin(&(weft_pool_options){.workers = 3, .keep_alive = WEFT_MS});
     CHECK_INT(stats().workers, ==, 0);
     for (int i = 0; i < 4; i++) { /* to nothing and back */
@@ -627,13 +795,18 @@ pauses(void *arg)
 
 /* ---- results ---- */
 
+static _Atomic int deliveries_now;
+static _Atomic bool one_at_a_time;
+
 static void
 delivered(void *arg, int result, void *user)
 {
     CHECK(user == &gate);
+    CHECK(++deliveries_now == 1 || !one_at_a_time);
     CHECK_INT(result, ==, (intptr_t)arg < 100 ? 0 : -ESHUTDOWN);
     order[ran++ % 64] = (int)(intptr_t)arg;
     weft_yield();
+    deliveries_now--;
 }
 
 static int
@@ -648,6 +821,7 @@ results(void *arg)
     for (int ordered = 0; ordered < 2; ordered++) {
         weft_chan *c = weft_chan_new(sizeof(weft_job_result), 1);
         weft_job_result r;
+        one_at_a_time = ordered;
         begin(&(weft_pool_options){.workers = 3, .queue = 10, .ended = delivered, .user = &gate, .results = c, .ordered = ordered});
         for (intptr_t i = 0; i < 3; i++)
             CHECK_INT(weft_pool_submit(pool, takes_long, (void *)(10 * i)), ==, 0);
@@ -686,6 +860,7 @@ static int
 window(void *arg)
 {
     (void)arg;
+    one_at_a_time = true;
     begin(&(weft_pool_options){.workers = 2, .queue = 2, .ended = delivered, .user = &gate, .ordered = 1});
     CHECK_INT(weft_pool_submit(pool, waits, (void *)0), ==, 0);
     int taken = 0;
@@ -693,6 +868,12 @@ window(void *arg)
         taken++;
     CHECK_INT(taken, ==, 3); /* what stands behind the first one is bounded */
     finish(4);
+    weft_chan *c = weft_chan_new(sizeof(weft_job_result), 1);
+    begin(&(weft_pool_options){.workers = 2, .keep_alive = WEFT_MS, .results = c}); /* no worker is there at the end */
+    CHECK_INT(weft_pool_drain(pool), ==, 0);
+    CHECK_INT(weft_chan_recv(c, NULL), ==, -EPIPE);
+    weft_pool_free(pool);
+    weft_chan_free(c);
     return 0;
 }
 
@@ -734,6 +915,8 @@ policies(void *arg)
     int ended = result_of(never);
     CHECK(ended == -ECANCELED || ended == 0);
     CHECK_INT(weft_ctx_cause(weft_pool_ctx(pool)), ==, 7);
+    CHECK_INT(weft_pool_restart(pool), ==, 0);
+    CHECK_INT(weft_pool_drain(pool), ==, 0);
     weft_pool_free(pool);
     begin(&(weft_pool_options){.workers = 1, .queue = 5, .batch = 1}); /* the same in the plain engine */
     CHECK_INT(weft_pool_submit(pool, fails, (void *)7), ==, 0);
@@ -788,6 +971,9 @@ ends(void *arg)
     CHECK_INT(weft_pool_wait(pool), ==, 0);
     CHECK_INT(ran, ==, 2);
     CHECK_INT(stats().submitted, ==, 3);
+    CHECK_INT(submit(&(weft_job_options){.retry = &(weft_retry_options){.attempts = 2, .delay = -1}}, fails, 1), ==, 0);
+    CHECK_INT(weft_pool_wait(pool), ==, 0);
+    CHECK_INT(stats().retried, ==, 1);
     WEFT_WITH_TIMEOUT(WEFT_MS) {
         CHECK_INT(weft_pool_submit(pool, waits, NULL), ==, 0);
         weft_event_reset(&gate);
@@ -876,6 +1062,9 @@ static void test_handles(void **s) { (void)s; in_simulation(handles, NULL); }
 static void test_cancel(void **s) { (void)s; in_simulation(cancels, NULL); }
 static void test_timeouts(void **s) { (void)s; in_simulation(timeouts, NULL); }
 static void test_retries(void **s) { (void)s; in_simulation(retries, NULL); }
+static void test_two_at_once(void **s) { (void)s; in_simulation(two_at_once, NULL); }
+static void test_many_pauses(void **s) { (void)s; in_simulation(many_pauses, NULL); }
+static void test_contexts(void **s) { (void)s; in_simulation(contexts, NULL); }
 static void test_priorities(void **s) { (void)s; in_simulation(priorities, NULL); }
 static void test_change_to_the_board(void **s) { (void)s; in_simulation(change_to_the_board, NULL); }
 static void test_keys(void **s) { (void)s; in_simulation(keys, NULL); }
@@ -898,7 +1087,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_handles), cmocka_unit_test(test_cancel), cmocka_unit_test(test_timeouts),
-        cmocka_unit_test(test_retries), cmocka_unit_test(test_priorities), cmocka_unit_test(test_change_to_the_board), cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_retries), cmocka_unit_test(test_two_at_once), cmocka_unit_test(test_many_pauses),
+        cmocka_unit_test(test_contexts), cmocka_unit_test(test_priorities), cmocka_unit_test(test_change_to_the_board), cmocka_unit_test(test_keys),
         cmocka_unit_test(test_room), cmocka_unit_test(test_weights), cmocka_unit_test(test_rates), cmocka_unit_test(test_hooks),
         cmocka_unit_test(test_elastic), cmocka_unit_test(test_resizes), cmocka_unit_test(test_pauses), cmocka_unit_test(test_results),
         cmocka_unit_test(test_window), cmocka_unit_test(test_unsent), cmocka_unit_test(test_policies), cmocka_unit_test(test_ends),
