@@ -46,6 +46,7 @@ select_blocking(uint64_t ops)
     }
     int64_t start = now_ns();
     must(weft_wg_go(&other, answer, &t), "weft_wg_go");
+    weft_yield(); /* it waits before we send; else each would wait in its send, and no select ever */
     for (uint64_t i = 0; i < ops; i++) {
         must(weft_chan_send(t.ping[i * 3 % CHANS], &i), "weft_chan_send");
         sum += select_one(t.pong);

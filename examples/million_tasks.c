@@ -1,4 +1,4 @@
-/* million_tasks.c: a million tasks parked at once, and what one costs. Usage: million_tasks [N] */
+/* million_tasks.c: a million tasks parked at once, and what one costs. Usage: million_tasks [N [AT_ONCE]] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +42,6 @@ run(void *arg)
             return 1;
     if (weft_wg_wait(&started) != 0)
         return 1;
-    printf("%d tasks\n", n);
     fprintf(stderr, "%.2f KiB each, and %.2f KiB of page tables\n", (double)(status("VmRSS") - before) / 1024 / n,
         (double)(status("VmPTE") - tables) / 1024 / n);
     int err = weft_chan_close(gate) || weft_wg_wait(&ended);
@@ -54,5 +53,9 @@ int
 main(int argc, char **argv)
 {
     int n = argc > 1 ? atoi(argv[1]) : 1000000;
-    return weft_run(run, &n) == 0 ? 0 : 1;
+    int at_once = argc > 2 ? atoi(argv[2]) : n, err = 0;
+    for (int left = n; left > 0 && !err; left -= at_once)
+        err = weft_run(run, left < at_once ? &left : &at_once);
+    printf("%d tasks\n", n);
+    return err ? 1 : 0;
 }

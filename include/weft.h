@@ -20,11 +20,14 @@
 #include <weft/group.h>
 #include <weft/io.h>
 #include <weft/items.h>
+#include <weft/merge.h>
 #include <weft/mutex.h>
 #include <weft/once.h>
 #include <weft/pipeline.h>
 #include <weft/pool.h>
 #include <weft/process.h>
+#include <weft/pubsub.h>
+#include <weft/quit.h>
 #include <weft/rate.h>
 #include <weft/retry.h>
 #include <weft/rwmutex.h>

@@ -8,7 +8,8 @@
  *     int err = weft_pipeline_run(p);                  0, or the first error; weft_pipeline_failure_get() says where
  *     weft_pipeline_free(p);
  *
- * The calls that build it need no check: what goes wrong is what start and run return. A NULL pipeline is -ENOMEM.
+ * The calls that build it need no check: what goes wrong is what start and run return. A NULL pipeline, channel or generator is -ENOMEM:
+ * somebody had no memory for it.
  *
  * Tasks      A stage has `.workers` tasks and in front of it a queue of `.buffer` elements: a slow stage slows those before it. Stages that
  *            follow each other with one worker each, and no `.buffer` asked for, run in one task, without a queue.

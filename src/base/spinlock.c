@@ -31,3 +31,11 @@ spin_lock_slow(uint32_t *lock)
             return;
     }
 }
+
+COLD uint64_t
+spin_stay_away64(const uint64_t *word)
+{
+    for (int i = 0; i < FIRST_PAUSES; i++)
+        arch_pause();
+    return a_load_rlx(word);
+}

@@ -16,6 +16,9 @@
 
 void spin_lock_slow(uint32_t *lock);
 
+/** For words that are changed by CAS: another CPU was faster. Leaves the word to it for a while, then reads it again. */
+uint64_t spin_stay_away64(const uint64_t *word);
+
 static inline void
 spin_lock(uint32_t *lock)
 {

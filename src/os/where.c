@@ -22,7 +22,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#define ANSWER_WITHIN 50000000 /* ns */
+#define ANSWER_WITHIN 200000000 /* ns; on a busy machine it may not get a CPU sooner */
 
 enum { IDLE, ASKED, FILLING, FILLED };
 

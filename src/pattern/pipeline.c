@@ -128,7 +128,7 @@ tickets_init(weft_pipeline *p)
     if (!p->o.limit)
         return 0;
     p->tickets = calloc(p->o.limit, sizeof *p->tickets);
-    p->free_tickets = weft_chan_new(sizeof(struct ticket *), p->o.limit);
+    p->free_tickets = weft_chan_new_with(sizeof(struct ticket *), &(weft_chan_options){.capacity = p->o.limit, .name = "limit"});
     if (!p->tickets || !p->free_tickets)
         return -ENOMEM;
     for (size_t i = 0; i < p->o.limit; i++)

@@ -32,6 +32,8 @@ check_options(const struct stage *s)
         return -EINVAL;
     if (o->dead_letters && weft_chan_elem_size(o->dead_letters) != s->in)
         return -EINVAL;
+    if (sends(s->kind) && !s->chan)
+        return -ENOMEM;
     if (sends(s->kind) && weft_chan_elem_size(s->chan) != s->in)
         return -EINVAL;
     if (o->retry && weft_retry_delay(o->retry, 1) < 0)
@@ -136,12 +138,16 @@ weft_pipeline_from_fn(weft_pipeline *p, size_t size, weft_stage_source_fn fn, co
 int
 weft_pipeline_from_chan(weft_pipeline *p, weft_chan *c, const weft_stage_options *options)
 {
+    if (!c)
+        return p ? keep(p, -ENOMEM) : -ENOMEM;
     return add(p, &(struct stage){.kind = FROM_CHAN, .chan = c}, weft_chan_elem_size(c), options);
 }
 
 int
 weft_pipeline_from_gen(weft_pipeline *p, weft_gen *g, const weft_stage_options *options)
 {
+    if (!g)
+        return p ? keep(p, -ENOMEM) : -ENOMEM;
     return add(p, &(struct stage){.kind = FROM_GEN, .gen = g}, weft_gen_elem_size(g), options);
 }
 

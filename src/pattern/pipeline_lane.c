@@ -7,6 +7,9 @@
  *             After the pipeline has ended no policy is applied: what fails then fails because of that, and is dropped. */
 #include "pattern/pipeline_parts.h"
 
+#include <weft/task.h>
+#include <weft/trace.h>
+
 /* ---- tickets ---- */
 
 void
@@ -41,6 +44,19 @@ static int call_batch(struct lane *l) { return l->stage->fn.batch(l->held, l->n,
 static int call_sink(struct lane *l) { return l->stage->fn.sink(value_of(l->at), l->stage->o.user); }
 static int call_send(struct lane *l) { return weft_chan_send(l->stage->chan, value_of(l->at)); }
 
+/** Call the function; a span in a trace. */
+static int
+called(struct lane *l)
+{
+    struct stage *s = l->stage;
+    if (!weft_trace_on())
+        return s->call(l);
+    weft_trace_begin(s->name);
+    int r = s->call(l);
+    weft_trace_end(s->name);
+    return r;
+}
+
 /** One attempt. 0 or its error. */
 static int
 attempt(void *arg)
@@ -50,10 +66,10 @@ attempt(void *arg)
     if (l->attempt++)
         count(&l->book.retries, 1);
     if (!s->o.timeout)
-        l->verdict = s->call(l);
+        l->verdict = called(l);
     else
         WEFT_WITH_TIMEOUT (s->o.timeout)
-            l->verdict = s->call(l);
+            l->verdict = called(l);
     if (l->verdict >= 0)
         return 0;
     if (s->kind == EXPAND && l->gathers)
@@ -335,6 +351,8 @@ loop_in_turn(struct lane *l)
 
 /* ---- the source ---- */
 
+enum { TURN = 256 }; /* elements between two yields: few enough to cost nothing beside them */
+
 static bool
 is_draining(weft_pipeline *p)
 {
@@ -404,6 +422,8 @@ pump(struct lane *l)
         err = deliver(l, l->out);
         if (err)
             return err;
+        if (p->pulled % TURN == 0) /* a chain from source to sink need never wait, and others want to run, drain() among them */
+            weft_yield();
     }
 }
 

@@ -15,7 +15,7 @@
  *             has armed are run by the monitor. C4 An entry of rt.workers below rt.n never changes in a run.
  * Order       A bit seen late only delays the correction: the worker clears it at a later schedule point, or the monitor does.
  * Locks       crew.lock guards the list of spares.
- * Proved by   tests/model (stuck). */
+ * Tested by   tests/sched/block_contract.c, tied_contract.c; the end of a run: stop_contract.c. */
 #include "sched/crew.h"
 
 #include "base/attr.h"

@@ -17,6 +17,9 @@
  * Monitor     [idle.barrier] It sleeps behind all workers: it sets NAP in the word (as w1), then w2 and w3, then sleeps. A producer that finds
  *             nobody to wake, because all are awake though perhaps stuck, wakes it. With DEEP set it has nothing at all to watch, and
  *             whichever worker leaves its sleep, or comes back from where it was stuck, wakes it first of all.
+ * Inbox       Who puts a sticky task into a worker's inbox takes that worker off the list and wakes it. If it is not there, it is awake, a spare
+ *             (crew_recall), or on its way: into its sleep, then it enters the list before it looks at its inbox; out of it, then it looks at
+ *             it anyway, but may not be counted as awake yet (runtime.c:inboxes_empty).
  * Polling     One sleeper sleeps in epoll instead of on its word, as soon as a descriptor was ever waited for.
  * Timers      Each worker sleeps no longer than until its own first deadline.
  * Locks       idle.lock guards the list and idle_listed. Taking a worker off the list gives the right to wake it.

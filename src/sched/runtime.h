@@ -82,6 +82,8 @@ void runtime_leave(void);
 void runtime_main_done(int result);
 /** Tell the supervisor to look. */
 void runtime_event(void);
+/** Every field of *c has the value that counts; given may be NULL. 0 or -EINVAL. */
+int runtime_configure(const weft_config *given, weft_config *c);
 /** How many tasks have not ended. */
 uint64_t runtime_live_tasks(void);
 /** Before a run, simulated or not: all that is a run's own is as new. */

@@ -209,11 +209,13 @@ static inline bool
 try_read(weft_rwmutex *m)
 {
     uint64_t word = a_load_rlx(&m->word_); /* the CAS decides */
-    while (!(word & WAITERS) && !is_written(word))
+    while (!(word & WAITERS) && !is_written(word)) {
         if (a_cas_acq(&m->word_, &word, (word | READ) + ONE)) { /* [rwmutex.word] */
             san_acquire(m);
             return true;
         }
+        word = spin_stay_away64(&m->word_); /* holding nothing: decision 026 */
+    }
     return false;
 }
 

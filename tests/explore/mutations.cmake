@@ -129,7 +129,54 @@ mutation(pool_sleeps_over_the_pause pool pattern/pool_work.c
   "    weft_time due = p->paused ? WEFT_NEVER : queue_due(&p->jobs);"
   "    weft_time due = WEFT_NEVER;"
   .r.)
+mutation(merge_turn_is_lost merge pattern/merge_turn.c
+  "    else\n        give_locked(t);"
+  "")
+mutation(merge_remove_does_not_wait merge pattern/merge.c
+  "    weft_wg_hold(&in->touching);"
+  "")
+mutation(merge_removed_value_is_dropped merge pattern/merge.c
+  "    int last = in->has_value && err != -EPIPE ? deliver(in, false) : 0;"
+  "    int last = 0;")
+mutation(merge_cancel_leaves_it_open merge pattern/merge.c
+  "    weft_ctx_cancel(weft_group_ctx(m->group), cause);\n    close_intake(m);"
+  "    weft_ctx_cancel(m->taking, cause);")
+mutation(rate_leaver_wakes_nobody rate pattern/rate.c
+  "    take(r, me->behind);\n    if (r->first)\n        weft_cond_signal(&r->first->turn);"
+  "    take(r, me->behind);")
+mutation(rate_return_serves_too_early rate pattern/rate.c
+  "        uint64_t k = w->behind < n ? w->behind : n;"
+  "        uint64_t k = 0;"
+  "b|R")
+mutation(flight_turn_is_lost flight pattern/flight.c
+  "        weft_cond_signal(&c->changed); /* the turn that we were given goes to the next */"
+  ""
+  "o|o|o|z")
+mutation(flight_cancelled_leader_tells_nobody flight pattern/flight.c
+  "    if (alone)\n        weft_cond_signal(&c->changed);"
+  "    if (alone)\n        (void)0;")
+mutation(flight_leaves_a_trace flight pattern/flight.c
+  "    if (last)\n        unlist(f, c);"
+  "")
+mutation(breaker_trial_is_lost breaker pattern/breaker.c
+  "        b->trying -= b->state == WEFT_BREAKER_HALF_OPEN;"
+  "")
+mutation(quit_leaves_untold quit pattern/quit.c
+  "        weft_cond_broadcast(&q->leaving);"
+  ""
+  "mo|s")
+mutation(quit_order_is_lost quit pattern/quit.c
+  "    while (!m->left && !err)"
+  "    while (!m->left && err)"
+  "om")
+mutation(quit_adds_late quit pattern/quit.c
+  "    int err = q->quitting || has_begun(q, WEFT_QUIT_STOP) ? -ESHUTDOWN : 0;"
+  "    int err = 0;"
+  "+")
 mutation(pool_submitter_keeps_a_wake pool pattern/pool_submit.c
   "            if (p->submitters && board_has_room(p)) /* a wake-up that came to us */\n                weft_cond_signal(&p->space);\n"
   ""
   .z)
+mutation(pubsub_leaves_its_publisher pubsub pattern/pubsub.c
+  "    weft_mutex_unlock(&p->lock);\n    weft_chan_close(s->c);\n    subscribers_unref(old);"
+  "    weft_mutex_unlock(&p->lock);\n    subscribers_unref(old);")

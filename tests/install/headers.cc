@@ -50,6 +50,9 @@ all(void *arg)
     news_leave(r);
     news_free(b);
     place_free(w);
+    weft_merge *merge = weft_merge_new(sizeof(long), nullptr);
+    err |= weft_merge_add(merge, longs_raw(c), nullptr) < 0;
+    weft_merge_free(merge);
     weft_task_free(t);
     weft_group_free(group);
     longs_free(c);

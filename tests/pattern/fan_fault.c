@@ -1,6 +1,6 @@
 /* fan_fault.c: bounded parallelism, fans and timeouts while the Nth allocation or system call fails, for every N. Each call does all of its
  * work or says -ENOMEM; what a stream has handed out is not lost; leaks are ASan's to find. */
-#include "support/faults.h"
+#include "support/fault.h"
 
 #include <string.h>
 

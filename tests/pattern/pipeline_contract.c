@@ -56,12 +56,20 @@ to_ten(void *out, void *user)
 static int triple(const void *in, void *out, void *user) { (void)user; *(long *)out = *(const int *)in * 3L; return 0; }
 static int is_even(const void *in, void *user) { (void)user; return *(const int *)in % 2 == 0; }
 
+static void
+note(int v)
+{
+    int i = plus(&seen.sunk) - 1;
+    if (i < (int)(sizeof seen.order / sizeof seen.order[0])) /* a source that never ends may have sent any number */
+        seen.order[i] = v;
+}
+
 static int
 sink_int(const void *in, void *user)
 {
     (void)user;
     add(&seen.sum, *(const int *)in);
-    seen.order[plus(&seen.sunk) - 1] = *(const int *)in;
+    note(*(const int *)in);
     return 0;
 }
 
@@ -70,7 +78,7 @@ sink_long(const void *in, void *user)
 {
     (void)user;
     add(&seen.sum, *(const long *)in);
-    seen.order[plus(&seen.sunk) - 1] = (int)*(const long *)in;
+    note((int)*(const long *)in);
     return 0;
 }
 
@@ -227,6 +235,15 @@ mistakes(void *arg)
     CHECK_INT(weft_pipeline_run(p), ==, -EINVAL); /* four would wait for a fifth for ever */
     weft_pipeline_free(p);
     CHECK_INT(weft_pipeline_map(NULL, 4, same, NULL), ==, -ENOMEM);
+    CHECK_INT(weft_pipeline_from_chan(NULL, NULL, NULL), ==, -ENOMEM);
+    p = fresh(NULL);
+    CHECK_INT(weft_pipeline_from_gen(p, NULL, NULL), ==, -ENOMEM);
+    CHECK_INT(weft_pipeline_run(p), ==, -ENOMEM);
+    weft_pipeline_free(p);
+    p = fresh_with_numbers(3);
+    CHECK_INT(weft_pipeline_to_chan(p, NULL, NULL), ==, -ENOMEM);
+    CHECK_INT(weft_pipeline_run(p), ==, -ENOMEM);
+    weft_pipeline_free(p);
     CHECK_INT(weft_pipeline_run(NULL), ==, -ENOMEM);
     weft_chan_free(odd);
     return 0;
@@ -661,6 +678,25 @@ dead_letters(void *arg)
     CHECK_INT(weft_chan_recv(c, &v), ==, -EPIPE); /* closed with the stage */
     weft_pipeline_free(p);
     weft_chan_free(c);
+    c = weft_chan_new(sizeof(int), 0); /* nobody takes it, and then it is closed: the error fails the pipeline after all */
+    p = fresh_with_numbers(10);
+    weft_pipeline_map(p, sizeof(int), three_fails, &(weft_stage_options){.on_error = WEFT_ITEM_DEAD_LETTER, .dead_letters = c});
+    weft_pipeline_sink(p, sink_int, NULL);
+    CHECK_INT(weft_pipeline_start(p), ==, 0);
+    while (get(&seen.sunk) < 3)
+        weft_yield();
+    weft_chan_close(c);
+    CHECK_INT(weft_pipeline_wait(p), ==, -EIO);
+    CHECK_INT(books(p, 1).failed, ==, 1);
+    balanced(p);
+    weft_pipeline_free(p);
+    p = fresh_with_numbers(10); /* one that is closed already */
+    weft_pipeline_map(p, sizeof(int), three_fails, &(weft_stage_options){.on_error = WEFT_ITEM_DEAD_LETTER, .dead_letters = c});
+    weft_pipeline_sink(p, sink_int, NULL);
+    CHECK_INT(weft_pipeline_run(p), ==, -EPIPE);
+    CHECK_INT(seen.sunk, ==, 0);
+    weft_pipeline_free(p);
+    weft_chan_free(c);
     return 0;
 }
 
@@ -770,6 +806,8 @@ source_waits(void *out, void *user)
     return n <= 5 ? 0 : weft_sleep(WEFT_NEVER);
 }
 
+static int sums_only(const void *in, void *user) { (void)user; add(&seen.sum, *(const int *)in); return 0; }
+
 static int
 drains(void *arg)
 {
@@ -784,6 +822,15 @@ drains(void *arg)
     CHECK_INT(weft_pipeline_drain(p), ==, 0);
     CHECK_INT(seen.sunk, ==, seen.source_calls); /* all that was inside came through */
     CHECK_INT(seen.drops, ==, 0);
+    CHECK_INT(weft_pipeline_drain(p), ==, 0);
+    balanced(p);
+    weft_pipeline_free(p);
+
+    p = fresh(NULL); /* all in one task, which never waits: it lets others run all the same */
+    weft_pipeline_from_fn(p, sizeof(int), for_ever, NULL);
+    weft_pipeline_sink(p, sums_only, NULL);
+    CHECK_INT(weft_pipeline_start(p), ==, 0);
+    weft_yield();
     CHECK_INT(weft_pipeline_drain(p), ==, 0);
     balanced(p);
     weft_pipeline_free(p);

@@ -124,10 +124,14 @@ pools(void *arg)
         weft_wg_add(&g, 1);
         err = weft_pool_submit_job(p, leaf, &g, &j);
         CHECK(known(err));
-        if (err)
-            weft_wg_done(&g);
-        else
+        int result = err;
+        if (!err) {
+            CHECK_INT(weft_job_wait(j, &result), ==, 0);
             weft_job_free(j);
+        }
+        CHECK(result == 0 || known(result));
+        if (result) /* it has not run */
+            weft_wg_done(&g);
     }
     CHECK(known(weft_pool_drain(p)));
     weft_pool_free(p);
@@ -284,6 +288,63 @@ timers(void *arg)
     return err;
 }
 
+static int answers(void *out, void *arg) { *(int *)out = 7; (void)arg; return 0; }
+static int fails_twice(void *arg) { return ++*(int *)arg < 3 ? -EAGAIN : 0; }
+
+/** Limiter, breaker, flight, retry: without memory they are not made, or say so. */
+static int
+around_calls(void *arg)
+{
+    (void)arg;
+    int value = 0, calls = 0, err;
+    weft_rate *r = weft_rate_new(&(weft_rate_options){.tokens = 10, .period = WEFT_MS});
+    weft_breaker *b = weft_breaker_new(NULL);
+    weft_flight *f = weft_flight_new(&(weft_flight_options){.size = sizeof value});
+    if (r)
+        for (int i = 0; i < 3; i++)
+            CHECK(known(weft_rate_wait(r, 1)));
+    if (b)
+        CHECK_INT(weft_breaker_do(b, fails_twice, &calls), ==, -EAGAIN);
+    for (int i = 0; f && i < 100; i++) {
+        err = weft_flight_do(f, &i, sizeof i, answers, NULL, &value);
+        CHECK(err == 0 || err == -ENOMEM);
+    }
+    calls = 0;
+    err = weft_retry(&(weft_retry_options){.attempts = 4, .delay = 10 * WEFT_US, .timeout = WEFT_SECOND}, fails_twice, &calls);
+    CHECK(known(err));
+    if (f) {
+        weft_flight_stats s;
+        weft_flight_stats_get(f, &s);
+        CHECK_INT(s.asked, ==, s.led + s.gave_up);
+        CHECK_INT(s.flying, ==, 0);
+    }
+    weft_rate_free(r);
+    weft_breaker_free(b);
+    weft_flight_free(f);
+    return r && b && f ? err : -ENOMEM;
+}
+
+static int nothing(void *arg) { (void)arg; return 0; }
+
+/** A quit signal that cannot be made leaves nothing; one that could comes to its end. */
+static int
+quits(void *arg)
+{
+    (void)arg;
+    weft_quit *q;
+    int err = weft_quit_new(&q, &(weft_quit_options){.signals = true, .abort = 10 * WEFT_MS});
+    if (err)
+        return err;
+    for (int i = 0; i < 3 && !err; i++)
+        err = weft_quit_add(q, &(weft_quit_part){.stop = nothing, .drain = nothing, .abort = nothing}, NULL);
+    CHECK(known(err));
+    weft_quit_request(q, WEFT_QUIT_STOP);
+    int end = weft_quit_wait(q);
+    CHECK(known(end));
+    weft_quit_free(q);
+    return err ? err : end;
+}
+
 static int counter;
 
 static int
@@ -346,11 +407,26 @@ static void handle_paths(void **state) { (void)state; all_failures(handles); }
 static void tied_paths(void **state) { (void)state; all_failures(tied); }
 static void group_paths(void **state) { (void)state; all_failures(groups); }
 static void timer_paths(void **state) { (void)state; all_failures(timers); }
+static void around_call_paths(void **state) { (void)state; all_failures(around_calls); }
+static void quit_paths(void **state) { (void)state; all_failures(quits); }
 
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(start_paths), cmocka_unit_test(spawn_paths), cmocka_unit_test(channel_paths), cmocka_unit_test(broadcast_paths), cmocka_unit_test(descriptor_paths),
-        cmocka_unit_test(pool_paths), cmocka_unit_test(handle_paths), cmocka_unit_test(tied_paths), cmocka_unit_test(group_paths), cmocka_unit_test(timer_paths), cmocka_unit_test(simulator_paths)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(start_paths),
+        cmocka_unit_test(spawn_paths),
+        cmocka_unit_test(channel_paths),
+        cmocka_unit_test(broadcast_paths),
+        cmocka_unit_test(descriptor_paths),
+        cmocka_unit_test(pool_paths),
+        cmocka_unit_test(handle_paths),
+        cmocka_unit_test(tied_paths),
+        cmocka_unit_test(group_paths),
+        cmocka_unit_test(timer_paths),
+        cmocka_unit_test(around_call_paths),
+        cmocka_unit_test(quit_paths),
+        cmocka_unit_test(simulator_paths),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

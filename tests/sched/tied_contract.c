@@ -206,6 +206,55 @@ a_recall_is_counted(void **state)
     assert_int_equal(check_failures, 0);
 }
 
+/** Yields until the others have had so many turns. */
+struct turns {
+    uint32_t mine, *theirs;
+    uint32_t *over;
+};
+
+static int
+yields_in_turn(void *arg)
+{
+    struct turns *t = arg;
+    while (__atomic_load_n(t->theirs, __ATOMIC_RELAXED) < 1000 && !__atomic_load_n(t->over, __ATOMIC_RELAXED)) {
+        __atomic_add_fetch(&t->mine, 1, __ATOMIC_RELAXED);
+        weft_yield();
+    }
+    __atomic_store_n(t->over, 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
+/** On one worker that always has both kinds ready, each has its turns. */
+static int
+take_turns(void *arg)
+{
+    weft_wg g = WEFT_WG_INIT;
+    uint32_t over = 0;
+    struct turns tied = {.over = &over}, other = {.over = &over};
+    weft_task *t[6];
+    (void)arg;
+    tied.theirs = &other.mine;
+    other.theirs = &tied.mine;
+    for (int i = 0; i < 6; i++)
+        t[i] = weft_task_new(i % 2 ? &sticky : NULL, yields_in_turn, i % 2 ? &tied : &other);
+    for (int i = 0; i < 6; i++) {
+        CHECK_INT(weft_task_wait(t[i], NULL), ==, 0);
+        weft_task_free(t[i]);
+    }
+    uint32_t less = tied.mine < other.mine ? tied.mine : other.mine, more = tied.mine + other.mine - less;
+    CHECK_INT(less, >, more / 4);
+    return weft_wg_wait(&g);
+}
+
+static void
+neither_kind_starves_the_other(void **state)
+{
+    (void)state;
+    check_failures = 0;
+    assert_int_equal(weft_run_with(&(weft_config){.workers = 1, .max_threads = 1}, take_turns, NULL), 0);
+    assert_int_equal(check_failures, 0);
+}
+
 static int
 sticky_waits_for_ever(void *arg)
 {
@@ -287,6 +336,74 @@ starts_threads(void *arg)
     while (s.thread_tasks != 0);
     weft_chan_free(g.chan);
     return 0;
+}
+
+static int
+takes_one(void *c)
+{
+    return weft_chan_recv(c, NULL);
+}
+
+static int
+pass_in_simulation(void *arg)
+{
+    (void)arg;
+    CHECK_INT(weft_sleep(WEFT_SECOND), ==, 0);
+    weft_yield();
+    return 5;
+}
+
+/** They count for the limit, and give their place back. */
+static int
+is_limited(void *arg)
+{
+    weft_chan *c = weft_chan_new(0, 0);
+    (void)arg;
+    for (int round = 0; round < 3; round++) {
+        weft_task *t = weft_task_new(&own, takes_one, c);
+        CHECK(t != NULL);
+        CHECK_INT(weft_go_with(&own, takes_one, c), ==, -EAGAIN);
+        CHECK_INT(weft_go_with(&sticky, takes_one, c), ==, -EAGAIN);
+        CHECK_INT(weft_chan_send(c, NULL), ==, 0);
+        CHECK_INT(weft_task_wait(t, NULL), ==, 0);
+        weft_task_free(t);
+        weft_runtime_stats s;
+        do
+            CHECK_INT(weft_runtime_stats_get(&s), ==, 0);
+        while (s.tasks != 1); /* who waited for it is told before it is counted out */
+    }
+    weft_chan_free(c);
+    return 0;
+}
+
+static void
+threads_count_as_tasks(void **state)
+{
+    (void)state;
+    check_failures = 0;
+    assert_int_equal(weft_run_with(&(weft_config){.max_tasks = 2}, is_limited, NULL), 0);
+    assert_int_equal(check_failures, 0);
+}
+
+static int
+simulated(void *arg)
+{
+    weft_task *t = weft_task_new(arg, pass_in_simulation, NULL);
+    int result = 0;
+    CHECK_INT(weft_task_wait(t, &result), ==, 0);
+    CHECK_INT(result, ==, 5);
+    weft_task_free(t);
+    return 0;
+}
+
+static void
+in_a_simulation_they_are_ordinary(void **state)
+{
+    (void)state;
+    check_failures = 0;
+    assert_int_equal(weft_sim_run(&(weft_sim_options){.strategy = WEFT_SIM_DFS}, simulated, (void *)(uintptr_t)&own), 0);
+    assert_int_equal(weft_sim_run(&(weft_sim_options){.strategy = WEFT_SIM_DFS}, simulated, (void *)(uintptr_t)&sticky), 0);
+    assert_int_equal(check_failures, 0);
 }
 
 static void
@@ -472,6 +589,9 @@ main(void)
         cmocka_unit_test(all_tasks_can_be_sticky),
         cmocka_unit_test(a_spare_comes_back_for_its_sticky_task),
         cmocka_unit_test(a_recall_is_counted),
+        cmocka_unit_test(neither_kind_starves_the_other),
+        cmocka_unit_test(threads_count_as_tasks),
+        cmocka_unit_test(in_a_simulation_they_are_ordinary),
         cmocka_unit_test(deadlocks_are_found_with_sticky_tasks),
         cmocka_unit_test(a_task_can_be_a_thread),
         cmocka_unit_test(a_thread_gets_its_copy),

@@ -15,7 +15,7 @@
 
 #include <weft/errno.h>
 
-enum { TASKS = 8, THREADS = 8, ACTORS = TASKS + THREADS, VALUES = 1 << 20, CHANS = 6, CTXS = 4, LARGE = 300 };
+enum { TASKS = 8, THREADS = 8, ACTORS = TASKS + THREADS, CHANS = 6, CTXS = 4, LARGE = 300 };
 enum { SENT = 1, RECEIVED = 2, DROPPED = 4 };
 
 struct big {
@@ -34,6 +34,7 @@ struct actor {
 static const weft_attr ordinary = {.name = "ordinary"}, sticky = {.name = "sticky", .sticky = true}, thread = {.name = "thread", .thread = true};
 
 static uint8_t *states; /* by value */
+static uint64_t values; /* of each actor: more than it can send in the time */
 static uint32_t tasks_over, threads_over;
 static uint64_t dropped;
 
@@ -60,7 +61,7 @@ draw(struct actor *a, uint32_t n)
 static void
 mark_value(uint64_t id, uint8_t bit)
 {
-    CHECK(id < (uint64_t)ACTORS * VALUES);
+    CHECK(id < ACTORS * values);
     uint8_t before = __atomic_fetch_or(&states[id], bit, __ATOMIC_RELAXED);
     CHECK(!(before & bit)); /* twice */
 }
@@ -154,7 +155,7 @@ replace_ctx(struct actor *a)
 static bool
 has_value(const struct actor *a)
 {
-    return a->next < (a->id + 1) * VALUES;
+    return a->next < (a->id + 1) * values;
 }
 
 static void
@@ -508,19 +509,25 @@ whole_run(void *arg)
 }
 
 static void
+check_value(uint64_t id, uint64_t *n)
+{
+    uint8_t s = states[id];
+    if (s == 0)
+        return;
+    n[0] += (s & SENT) != 0;
+    n[1] += (s & RECEIVED) != 0;
+    n[2] += (s & DROPPED) != 0;
+    if (s != (SENT | RECEIVED) && s != (SENT | DROPPED))
+        print_error("value %llu: state %u\n", (unsigned long long)id, s);
+    assert_true(s == (SENT | RECEIVED) || s == (SENT | DROPPED));
+}
+
+static void
 check_values(uint64_t *n)
 {
-    for (uint64_t id = 0; id < (uint64_t)ACTORS * VALUES; id++) {
-        uint8_t s = states[id];
-        if (s == 0)
-            continue;
-        n[0] += (s & SENT) != 0;
-        n[1] += (s & RECEIVED) != 0;
-        n[2] += (s & DROPPED) != 0;
-        if (s != (SENT | RECEIVED) && s != (SENT | DROPPED))
-            print_error("value %llu: state %u\n", (unsigned long long)id, s);
-        assert_true(s == (SENT | RECEIVED) || s == (SENT | DROPPED));
-    }
+    for (uint64_t i = 0; i < ACTORS; i++)
+        for (uint64_t id = i * values; id <= actors[i].next && id < (i + 1) * values; id++)
+            check_value(id, n);
 }
 
 static void
@@ -529,11 +536,12 @@ random_operations(void **state)
     (void)state;
     uint32_t seed = (uint32_t)env_or("WEFT_SEED", (long)time(NULL));
     print_message("WEFT_SEED=%u\n", seed);
-    states = calloc((size_t)ACTORS * VALUES, 1);
+    values = ((uint64_t)env_or("WEFT_STRESS_SECONDS", 2) + 1) << 19; /* untouched memory costs nothing */
+    states = calloc(ACTORS * values, 1);
     assert_non_null(states);
     check_failures = 0;
     for (uint32_t i = 0; i < ACTORS; i++)
-        actors[i] = (struct actor){.random = seed * 2654435761u + i * 40503u, .id = i, .next = (uint64_t)i * VALUES,
+        actors[i] = (struct actor){.random = seed * 2654435761u + i * 40503u, .id = i, .next = i * values,
             .over = i < TASKS + THREADS / 2 ? &tasks_over : &threads_over};
     for (int i = 0; i < CHANS; i++)
         chans[i] = new_chan(&actors[0]);

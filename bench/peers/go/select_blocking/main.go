@@ -2,6 +2,7 @@
 package main
 
 import (
+	"runtime"
 	"sync"
 
 	"peers/bench"
@@ -39,6 +40,7 @@ func selectBlocking(ops uint64) int64 {
 	start := bench.Now()
 	other.Add(1)
 	go answer(&ping, &pong, ops, &other)
+	runtime.Gosched() // it waits before we send; else each would wait in its send, and no select ever
 	for i := uint64(0); i < ops; i++ {
 		ping[i*3%4] <- i
 		sum += selectOne(&pong)
