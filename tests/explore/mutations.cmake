@@ -97,7 +97,8 @@ mutation(pool_cancel_leaves_the_key pool pattern/pool_job.c
   .kk)
 mutation(pool_close_leaves_submitters pool pattern/pool.c
   "    weft_cond_broadcast(&p->space);"
-  "")
+  ""
+  .wooo)
 mutation(pool_surplus_all_leave pool pattern/pool_work.c
   "        if (p->alive > p->target)"
   "        if (p->target == 1 && p->alive)")
@@ -111,19 +112,23 @@ mutation(pool_nobody_helps pool pattern/pool_job.c
   .n)
 mutation(pool_books_of_two_instants pool pattern/pool_stats.c
   "        .queued = s.entered - s.struck - b->started + b->retried - b->dropped - b->cancelled,"
-  "        .queued = s.entered - s.struck - b->started + b->retried - b->dropped,")
+  "        .queued = s.entered - s.struck - b->started + b->retried - b->dropped,"
+  .hJ)
 mutation(pool_moves_twice pool pattern/pool_plain.c
   "    if (p->mode != 0) /* there already, or at its end */"
-  "    if (p->mode & MODE_BOARD)")
+  "    if (p->mode & MODE_BOARD)"
+  .ooohooo)
 mutation(pool_late_submitter_lost pool pattern/pool_plain.c
   "    if (err == -EPIPE)\n        return elsewhere(p, e, until, wait);"
   "    if (err == -EPIPE)\n        return 0;")
 mutation(pool_delivers_to_nobody pool pattern/pool_work.c
   "    else if (p->idle && (p->jobs.ready || p->jobs.delayed || deliverable(p)))"
-  "    else if (p->idle && (p->jobs.ready || p->jobs.delayed))")
+  "    else if (p->idle && (p->jobs.ready || p->jobs.delayed))"
+  .PhxW)
 mutation(pool_sleeps_over_the_pause pool pattern/pool_work.c
   "    weft_time due = p->paused ? WEFT_NEVER : queue_due(&p->jobs);"
-  "    weft_time due = WEFT_NEVER;")
+  "    weft_time due = WEFT_NEVER;"
+  .r.)
 mutation(merge_turn_is_lost merge pattern/merge_turn.c
   "    else\n        give_locked(t);"
   "")
