@@ -21,7 +21,7 @@ accepts(void *arg)
         weft_case c[] = {WEFT_DONE(weft_quit_ctx(q, WEFT_QUIT_STOP)), WEFT_SEND(requests, NULL)};
         if (weft_select(c, 2) != 1 || c[1].err)
             break;
-        if (__atomic_add_fetch(&accepted, 1, __ATOMIC_RELAXED) == 100)
+        if (__atomic_add_fetch(&accepted, 1, __ATOMIC_RELAXED) == 20)
             kill(getpid(), SIGTERM);
     }
     weft_chan_close(requests); /* the worker answers what is left, then it has quit */
@@ -35,6 +35,7 @@ answers(void *arg)
     while (weft_chan_recv(requests, NULL) == 0) {
         if (!log_open)
             printf("answered with the log closed\n");
+        weft_sleep(2 * WEFT_MS); /* the work */
         __atomic_add_fetch(&answered, 1, __ATOMIC_RELAXED);
     }
     weft_quit_leave(me);
@@ -73,9 +74,9 @@ run(void *arg)
     if (!err)
         err = weft_quit_add(q, &(weft_quit_part){.name = "worker"}, &worker);
     if (!err)
-        err = weft_go(answers, worker);
+        err = weft_go_with(&(weft_attr){.name = "worker"}, answers, worker);
     if (!err)
-        err = weft_go(accepts, q);
+        err = weft_go_with(&(weft_attr){.name = "acceptor"}, accepts, q);
     if (!err)
         err = weft_quit_wait(q);
     printf("all quit: %s; every request answered: %s\n", err ? "no" : "yes", accepted == answered ? "yes" : "no");

@@ -87,7 +87,7 @@ static void
 grow(weft_flight *f)
 {
     size_t n = f->n_buckets * 2;
-    struct call **buckets = calloc(n, sizeof *buckets);
+    struct call **buckets = calloc(n, sizeof(void *));
     if (!buckets)
         return;
     for (size_t i = 0; i < f->n_buckets; i++)
@@ -299,7 +299,7 @@ weft_flight_new(const weft_flight_options *options)
     if (options && options->size > SIZE_MOST)
         return NULL;
     weft_flight *f = calloc(1, sizeof *f);
-    struct call **buckets = calloc(BUCKETS, sizeof *buckets);
+    struct call **buckets = calloc(BUCKETS, sizeof(void *));
     if (!f || !buckets) {
         free(f);
         free(buckets);

@@ -180,7 +180,7 @@ weft_pool_submit_until(weft_pool *p, weft_fn fn, void *arg, weft_time deadline)
 int
 weft_pool_submit(weft_pool *p, weft_fn fn, void *arg)
 {
-    return weft_pool_submit_until(p, fn, arg, WEFT_NEVER);
+    return pool_mode(p) == 0 ? plain_submit(p, fn, arg, WEFT_NEVER) : board_submit(p, fn, arg, WEFT_NEVER, true);
 }
 
 int

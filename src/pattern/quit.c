@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "quit.h"
+#include "pattern/quit.h"
 
 #include <weft/errno.h>
 
@@ -35,21 +35,20 @@ destroy(weft_quit *q)
     free(q);
 }
 
-static void
-ref(weft_quit *q)
+/** One reference more or less: how many there are now. */
+static unsigned
+count_ref(weft_quit *q, int change)
 {
     weft_mutex_hold(&q->lock);
-    q->refs++;
+    unsigned refs = q->refs += (unsigned)change;
     weft_mutex_unlock(&q->lock);
+    return refs;
 }
 
 static void
 unref(weft_quit *q)
 {
-    weft_mutex_hold(&q->lock);
-    bool last = --q->refs == 0;
-    weft_mutex_unlock(&q->lock);
-    if (last)
+    if (count_ref(q, -1) == 0)
         destroy(q);
 }
 
@@ -433,12 +432,12 @@ make(weft_quit *q)
 static int
 start(weft_quit *q, const char *where, const weft_attr *attr, weft_fn fn, weft_wg *g)
 {
-    ref(q);
+    (void)count_ref(q, 1);
     weft_wg_add(g, 1);
     int err = weft_go_with_at(where, attr, fn, q);
     if (err) {
         weft_wg_done(g);
-        unref(q);
+        (void)count_ref(q, -1); /* not the last: the caller has one */
     }
     return err;
 }

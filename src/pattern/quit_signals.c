@@ -13,7 +13,7 @@
 #include <weft/sim.h>
 #include <weft/task.h>
 
-#include "quit.h"
+#include "pattern/quit.h"
 
 #include <weft/errno.h>
 

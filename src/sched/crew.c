@@ -113,11 +113,10 @@ block_new(unsigned index)
 static int
 thread_start(struct worker *w)
 {
-    a_add_seq(&rt.threads, 1); /* first: nobody may see a thread that is not counted as ours */
     int err = os_thread_start(&w->thread, worker_thread, w);
     w->started = !err;
-    if (err)
-        a_add_seq(&rt.threads, -1);
+    if (!err)
+        a_add_seq(&rt.threads, 1); /* last: one of ours that passes for another's delays a verdict; the other way round it would be false */
     return err;
 }
 

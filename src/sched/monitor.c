@@ -378,11 +378,10 @@ monitor_start(void)
     memset(monitor.watch, 0, sizeof monitor.watch);
     monitor.word = monitor.stop = 0;
     monitor.starved = monitor.warned = 0;
-    a_add_seq(&rt.threads, 1); /* as in crew.c */
     int err = os_thread_start(&monitor.thread, monitor_main, NULL);
     monitor.started = !err;
-    if (err)
-        a_add_seq(&rt.threads, -1);
+    if (!err)
+        a_add_seq(&rt.threads, 1); /* as in crew.c */
     return err;
 }
 

@@ -231,12 +231,11 @@ add_thread(struct pool *p)
     int err = t ? 0 : -ENOMEM;
     if (t) {
         t->pool = p;
-        a_add_seq(&rt.threads, 1); /* as in crew.c */
         err = os_thread_start_sized(&t->id, STACK, thread_main, t);
-        if (err) {
-            a_add_seq(&rt.threads, -1);
+        if (err)
             free(t);
-        }
+        else
+            a_add_seq(&rt.threads, 1); /* as in crew.c; it may have ended already */
     }
     san_ignore_end();
     spin_lock(&p->lock);

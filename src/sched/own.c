@@ -175,7 +175,6 @@ count_alive(struct own_thread *o, int step)
     a_store_rel(&own.alive, own.alive + (uint32_t)step); /* [own.alive] */
     spin_unlock(&own.lock);
     count_running(o->run, step);
-    a_add_seq(&rt.threads, (uint32_t)step);
 }
 
 int
@@ -193,6 +192,8 @@ own_start(struct task *t, size_t stack)
         if (err) {
             count_alive(o, -1);
             free(o);
+        } else {
+            a_add_seq(&rt.threads, 1); /* as in crew.c */
         }
     }
     san_ignore_end();

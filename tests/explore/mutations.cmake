@@ -97,7 +97,8 @@ mutation(pool_cancel_leaves_the_key pool pattern/pool_job.c
   .kk)
 mutation(pool_close_leaves_submitters pool pattern/pool.c
   "    weft_cond_broadcast(&p->space);"
-  "")
+  ""
+  .wooo)
 mutation(pool_surplus_all_leave pool pattern/pool_work.c
   "        if (p->alive > p->target)"
   "        if (p->target == 1 && p->alive)")
@@ -111,19 +112,23 @@ mutation(pool_nobody_helps pool pattern/pool_job.c
   .n)
 mutation(pool_books_of_two_instants pool pattern/pool_stats.c
   "        .queued = s.entered - s.struck - b->started + b->retried - b->dropped - b->cancelled,"
-  "        .queued = s.entered - s.struck - b->started + b->retried - b->dropped,")
+  "        .queued = s.entered - s.struck - b->started + b->retried - b->dropped,"
+  .hJ)
 mutation(pool_moves_twice pool pattern/pool_plain.c
   "    if (p->mode != 0) /* there already, or at its end */"
-  "    if (p->mode & MODE_BOARD)")
+  "    if (p->mode & MODE_BOARD)"
+  .ooohooo)
 mutation(pool_late_submitter_lost pool pattern/pool_plain.c
   "    if (err == -EPIPE)\n        return elsewhere(p, e, until, wait);"
   "    if (err == -EPIPE)\n        return 0;")
 mutation(pool_delivers_to_nobody pool pattern/pool_work.c
   "    else if (p->idle && (p->jobs.ready || p->jobs.delayed || deliverable(p)))"
-  "    else if (p->idle && (p->jobs.ready || p->jobs.delayed))")
+  "    else if (p->idle && (p->jobs.ready || p->jobs.delayed))"
+  .PhxW)
 mutation(pool_sleeps_over_the_pause pool pattern/pool_work.c
   "    weft_time due = p->paused ? WEFT_NEVER : queue_due(&p->jobs);"
-  "    weft_time due = WEFT_NEVER;")
+  "    weft_time due = WEFT_NEVER;"
+  .r.)
 mutation(merge_turn_is_lost merge pattern/merge_turn.c
   "    else\n        give_locked(t);"
   "")
@@ -136,6 +141,38 @@ mutation(merge_removed_value_is_dropped merge pattern/merge.c
 mutation(merge_cancel_leaves_it_open merge pattern/merge.c
   "    weft_ctx_cancel(weft_group_ctx(m->group), cause);\n    close_intake(m);"
   "    weft_ctx_cancel(m->taking, cause);")
+mutation(rate_leaver_wakes_nobody rate pattern/rate.c
+  "    take(r, me->behind);\n    if (r->first)\n        weft_cond_signal(&r->first->turn);"
+  "    take(r, me->behind);")
+mutation(rate_return_serves_too_early rate pattern/rate.c
+  "        uint64_t k = w->behind < n ? w->behind : n;"
+  "        uint64_t k = 0;"
+  "b|R")
+mutation(flight_turn_is_lost flight pattern/flight.c
+  "        weft_cond_signal(&c->changed); /* the turn that we were given goes to the next */"
+  ""
+  "o|o|o|z")
+mutation(flight_cancelled_leader_tells_nobody flight pattern/flight.c
+  "    if (alone)\n        weft_cond_signal(&c->changed);"
+  "    if (alone)\n        (void)0;")
+mutation(flight_leaves_a_trace flight pattern/flight.c
+  "    if (last)\n        unlist(f, c);"
+  "")
+mutation(breaker_trial_is_lost breaker pattern/breaker.c
+  "        b->trying -= b->state == WEFT_BREAKER_HALF_OPEN;"
+  "")
+mutation(quit_leaves_untold quit pattern/quit.c
+  "        weft_cond_broadcast(&q->leaving);"
+  ""
+  "mo|s")
+mutation(quit_order_is_lost quit pattern/quit.c
+  "    while (!m->left && !err)"
+  "    while (!m->left && err)"
+  "om")
+mutation(quit_adds_late quit pattern/quit.c
+  "    int err = q->quitting || has_begun(q, WEFT_QUIT_STOP) ? -ESHUTDOWN : 0;"
+  "    int err = 0;"
+  "+")
 mutation(pool_submitter_keeps_a_wake pool pattern/pool_submit.c
   "            if (p->submitters && board_has_room(p)) /* a wake-up that came to us */\n                weft_cond_signal(&p->space);\n"
   ""

@@ -22,6 +22,7 @@ struct part {
     int number;
     weft_quit_member *member;
     int stopped, drained, aborted; /* calls, atomic */
+    int left;                      /* atomic: a member is about to leave */
 };
 
 static struct {
@@ -67,6 +68,9 @@ takes_its_turn(struct part *p)
 {
     check(p->number < __atomic_exchange_n(&w.last_drained, p->number, __ATOMIC_RELAXED), "the last added goes first");
     check(value(&p->stopped) == 1, "after it has stopped");
+    for (unsigned i = (unsigned)p->number + 1; i < w.n_parts; i++)
+        if (strchr("mn", w.parts[i].kind))
+            check(value(&w.parts[i].left) || weft_quit_level_now(w.q) == WEFT_QUIT_ABORT, "and after those that may use it");
 }
 
 static int
@@ -103,6 +107,7 @@ member(void *arg)
     struct part *p = arg;
     (void)weft_chan_recv(weft_quit_done(w.q, WEFT_QUIT_DRAIN), NULL);
     check(weft_quit_level_now(w.q) >= WEFT_QUIT_DRAIN || weft_ctx_err(weft_ctx_current()), "DRAIN has begun when its channel is closed");
+    plus(&p->left, 1);
     weft_quit_leave(p->member);
     return 0;
 }

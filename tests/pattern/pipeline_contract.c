@@ -56,12 +56,20 @@ to_ten(void *out, void *user)
 static int triple(const void *in, void *out, void *user) { (void)user; *(long *)out = *(const int *)in * 3L; return 0; }
 static int is_even(const void *in, void *user) { (void)user; return *(const int *)in % 2 == 0; }
 
+static void
+note(int v)
+{
+    int i = plus(&seen.sunk) - 1;
+    if (i < (int)(sizeof seen.order / sizeof seen.order[0])) /* a source that never ends may have sent any number */
+        seen.order[i] = v;
+}
+
 static int
 sink_int(const void *in, void *user)
 {
     (void)user;
     add(&seen.sum, *(const int *)in);
-    seen.order[plus(&seen.sunk) - 1] = *(const int *)in;
+    note(*(const int *)in);
     return 0;
 }
 
@@ -70,7 +78,7 @@ sink_long(const void *in, void *user)
 {
     (void)user;
     add(&seen.sum, *(const long *)in);
-    seen.order[plus(&seen.sunk) - 1] = (int)*(const long *)in;
+    note((int)*(const long *)in);
     return 0;
 }
 
