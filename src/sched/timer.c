@@ -105,6 +105,8 @@ timer_disarm(struct timer *t)
         if (armed) {
             heap_remove(&ts->heap, &t->item);
             set_min(ts);
+            if (t->kind)
+                a_store_rel(&t->home, NULL); /* [timer.home] as take_first(): who asks again needs no lock */
         }
         spin_unlock(&ts->lock);
         if (here)
