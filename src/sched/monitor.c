@@ -63,7 +63,7 @@ static struct {
     pthread_t thread;
     uint32_t word; /* atomic, a futex: 1 look now */
     uint32_t stop; /* atomic */
-    uint32_t fires; /* atomic: timers are being fired */
+    uint32_t fires; /* atomic: it holds what it has taken from a worker: see take_begin() */
     bool started;
     uint64_t starved, warned; /* atomic */
     struct watch watch[WORKERS_MAX];
@@ -96,27 +96,43 @@ somebody_is_idle(struct crowd c)
     return c.searching || c.awake < c.engaged;
 }
 
+/* What the monitor has taken from a worker and not yet queued must not be overlooked by who looks for a deadlock: that worker may be back
+ * and asleep meanwhile. See monitor_fires(). */
+
+static void
+take_begin(void)
+{
+    a_store_seq(&monitor.fires, 1); /* [monitor.fires] */
+}
+
+static void
+take_end(void)
+{
+    a_store_seq(&monitor.fires, 0); /* [monitor.fires] */
+    if (idle_crowd().awake == 0 && runtime_wants_quiet())
+        runtime_event(); /* who was woken and fell asleep again may have seen that we fire */
+}
+
 /** What this worker has in its wake slot goes where others find it. */
 static void
 take_slot(struct worker *w)
 {
+    take_begin();
     struct task *t = ring_take_wake(&w->ring);
     if (t) {
         inject_push(t);
         idle_notify();
         a_add_rlx(&rt.handoffs, 1); /* statistics */
     }
+    take_end();
 }
 
-/** What has been taken from the heap and is not yet queued must not be overlooked: see monitor_fires(). */
 static void
 run_timers(struct worker *w)
 {
-    a_store_seq(&monitor.fires, 1); /* [monitor.fires] */
+    take_begin();
     timers_run(&w->timers);
-    a_store_seq(&monitor.fires, 0); /* [monitor.fires] */
-    if (idle_crowd().awake == 0 && runtime_wants_quiet())
-        runtime_event(); /* who was woken and fell asleep again may have seen that we fire */
+    take_end();
 }
 
 /** Nobody else looks after the timers of this worker. */

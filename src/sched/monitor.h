@@ -10,7 +10,7 @@ int monitor_start(void);
 void monitor_stop(void);
 /** Look now. From any thread. */
 void monitor_wake(void);
-/** It fires timers just now. Ask after you have seen that none is armed. */
+/** It holds a timer that is due, or a task, just now. Ask after you have seen that no timer is armed and all workers sleep. */
 bool monitor_fires(void);
 /** How many tasks it has reported that kept their worker for long. */
 uint64_t monitor_warned(void);

@@ -1,5 +1,5 @@
 /* merge_contract.c: what <weft/merge.h> promises. */
-#include "support/check.h"
+#include "pattern/simulated.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -348,7 +348,16 @@ output_held(void *arg)
     return 0;
 }
 
-/* ---- order ---- */
+/* ---- order: in the simulator, where all can be let come to their turn ---- */
+
+static void
+until_lined_up(weft_merge *m, uint64_t on_way)
+{
+    weft_merge_stats s;
+    CHECK_INT(weft_sim_settle(), ==, 0);
+    weft_merge_stats_get(m, &s);
+    CHECK_INT(s.on_way, ==, on_way);
+}
 
 static int
 fair(void *arg)
@@ -361,9 +370,9 @@ fair(void *arg)
         CHECK(weft_merge_add(m, c, NULL) > 0);
         weft_chan_free(c);
     }
-    until(m, 3);
+    until_lined_up(m, 3);
     for (int i = 0; i < 90; i++) {
-        until(m, 3); /* all of them want to */
+        until_lined_up(m, 3);
         CHECK_INT(weft_chan_recv(weft_merge_chan(m), &v), ==, 0);
         count[v / 1000]++;
     }
@@ -385,7 +394,7 @@ weighted(void *arg)
         weft_chan_free(c);
     }
     for (int i = 0; i < 100; i++) {
-        until(m, 2);
+        until_lined_up(m, 2);
         CHECK_INT(weft_chan_recv(weft_merge_chan(m), &v), ==, 0);
         count[v / 1000]++;
     }
@@ -405,14 +414,13 @@ prioritised(void *arg)
     for (int i = 0; i < 3; i++) {
         c[i] = filled(i * 1000, 50, true);
         CHECK(weft_merge_add(m, c[i], &(weft_merge_input){.priority = i ? 10 * i : -5}) > 0);
-        until(m, 1 + (uint64_t)i); /* the lowest has the turn already */
+        until_lined_up(m, 1 + (uint64_t)i); /* the lowest has the turn already */
         weft_chan_free(c[i]);
     }
     CHECK_INT(weft_chan_recv(weft_merge_chan(m), &v), ==, 0);
     CHECK_INT(v, ==, 0);
     for (int i = 1; i < 150; i++) {
-        until_inputs(m, i <= 50 ? 3 : i <= 100 ? 2 : 1);
-        until(m, i <= 50 ? 3 : i <= 100 ? 2 : 1); /* whoever is next is known */
+        until_lined_up(m, i <= 50 ? 3 : i <= 100 ? 2 : 1);
         CHECK_INT(weft_chan_recv(weft_merge_chan(m), &v), ==, 0);
         CHECK_INT(v / 1000, ==, i <= 50 ? 2 : i <= 100 ? 1 : 0);
     }
@@ -628,9 +636,9 @@ static void test_cancelling(void **s) { (void)s; in_run(cancelling, NULL); }
 static void test_contexts(void **s) { (void)s; in_run(contexts, NULL); }
 static void test_output_closed(void **s) { (void)s; in_run(output_closed, NULL); }
 static void test_output_held(void **s) { (void)s; in_run(output_held, NULL); }
-static void test_fair(void **s) { (void)s; in_run(fair, NULL); }
-static void test_weighted(void **s) { (void)s; in_run(weighted, NULL); }
-static void test_prioritised(void **s) { (void)s; in_run(prioritised, NULL); }
+static void test_fair(void **s) { (void)s; in_simulation(fair, NULL); }
+static void test_weighted(void **s) { (void)s; in_simulation(weighted, NULL); }
+static void test_prioritised(void **s) { (void)s; in_simulation(prioritised, NULL); }
 static void test_turns_end(void **s) { (void)s; in_run(turns_end, NULL); }
 static void test_many_inputs(void **s) { (void)s; for (int i = 0; i < 3; i++) in_run(many_inputs, &orders[i]); }
 static void test_added_by_the_last(void **s) { (void)s; in_run(added_by_the_last, NULL); }
