@@ -787,6 +787,31 @@ each_call_has_its_time(void *arg)
     return 0;
 }
 
+static int
+takes_its_time(const void *in, void *user)
+{
+    CHECK_INT(weft_sleep(2 * WEFT_MS), ==, 0);
+    return sink_int(in, user);
+}
+
+/* The time of a call is its own: it bounds neither what the stages behind it do nor the wait for them. */
+static int
+time_is_not_handed_on(void *arg)
+{
+    (void)arg;
+    for (size_t buffer = 0; buffer < 2; buffer++) { /* fused, and not */
+        weft_pipeline *p = fresh_with_numbers(10);
+        weft_pipeline_expand(p, sizeof(int), repeats, &(weft_stage_options){.timeout = WEFT_MS, .on_error = WEFT_ITEM_SKIP});
+        weft_pipeline_sink(p, takes_its_time, &(weft_stage_options){.buffer = buffer});
+        CHECK_INT(weft_pipeline_run(p), ==, 0);
+        CHECK_INT(seen.sunk, ==, 13);
+        CHECK_INT(books(p, 1).done, ==, 10);
+        balanced(p);
+        weft_pipeline_free(p);
+    }
+    return 0;
+}
+
 /* ---- the end ---- */
 
 static int
@@ -1152,6 +1177,7 @@ TEST(skips)
 TEST(dead_letters)
 TEST(retries)
 TEST(each_call_has_its_time)
+TEST(time_is_not_handed_on)
 TEST(drains)
 TEST(stops)
 TEST(contexts)
@@ -1168,6 +1194,7 @@ main(void)
         cmocka_unit_test(test_batches), cmocka_unit_test(test_batches_by_time), cmocka_unit_test(test_keys), cmocka_unit_test(test_tees),
         cmocka_unit_test(test_order_is_kept), cmocka_unit_test(test_the_window_bounds), cmocka_unit_test(test_fails_at_three),
         cmocka_unit_test(test_skips), cmocka_unit_test(test_dead_letters), cmocka_unit_test(test_retries), cmocka_unit_test(test_each_call_has_its_time),
+        cmocka_unit_test(test_time_is_not_handed_on),
         cmocka_unit_test(test_drains), cmocka_unit_test(test_stops), cmocka_unit_test(test_contexts), cmocka_unit_test(test_the_limit_bounds),
         cmocka_unit_test(test_neighbours_share_a_task), cmocka_unit_test(test_any_size), cmocka_unit_test(test_tasks_have_names),
         cmocka_unit_test(without_a_runtime)};
