@@ -1144,6 +1144,41 @@ tasks_have_names(void *arg)
     return 0;
 }
 
+static int
+stays(const void *in, void *user)
+{
+    (void)in, (void)user;
+    return weft_event_wait(&seen.go_on); /* which nobody sets */
+}
+
+static int
+leaves_one_behind(void *arg)
+{
+    weft_pipeline *p = fresh(&(weft_pipeline_options){.ctx = weft_ctx_background()}); /* so the run's end does not cancel it */
+    weft_pipeline_from_array(p, numbers, 5, sizeof(int), NULL);
+    weft_pipeline_sink(p, stays, NULL);
+    *(weft_pipeline **)arg = p;
+    CHECK_INT(weft_pipeline_start(p), ==, 0);
+    while (books(p, 0).out == 0)
+        weft_yield();
+    return 0;
+}
+
+/* Tasks that are discarded say nothing themselves. */
+static void
+the_end_of_the_run(void **state)
+{
+    (void)state;
+    weft_pipeline *p = NULL;
+    weft_pipeline_failure failure;
+    check_failures = 0;
+    assert_int_equal(weft_run_with(&(weft_config){.grace = WEFT_MS, .leaks = WEFT_LEAKS_OFF}, leaves_one_behind, &p), 0);
+    assert_int_equal(check_failures, 0);
+    assert_int_equal(weft_pipeline_wait(p), -ECANCELED);
+    assert_int_equal(weft_pipeline_failure_get(p, &failure), -ECANCELED);
+    weft_pipeline_free(p);
+}
+
 static void
 without_a_runtime(void **state)
 {
@@ -1197,6 +1232,6 @@ main(void)
         cmocka_unit_test(test_time_is_not_handed_on),
         cmocka_unit_test(test_drains), cmocka_unit_test(test_stops), cmocka_unit_test(test_contexts), cmocka_unit_test(test_the_limit_bounds),
         cmocka_unit_test(test_neighbours_share_a_task), cmocka_unit_test(test_any_size), cmocka_unit_test(test_tasks_have_names),
-        cmocka_unit_test(without_a_runtime)};
+        cmocka_unit_test(the_end_of_the_run), cmocka_unit_test(without_a_runtime)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
