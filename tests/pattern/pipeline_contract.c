@@ -209,6 +209,7 @@ mistakes(void *arg)
     refused(&(weft_stage_options){.on_error = WEFT_ITEM_DEAD_LETTER}, 1);
     refused(&(weft_stage_options){.dead_letters = odd, .on_error = WEFT_ITEM_DEAD_LETTER}, 1);
     refused(&(weft_stage_options){.timeout = -1}, 1);
+    refused(&(weft_stage_options){.timeout = weft_now()}, 1); /* a deadline */
     refused(&(weft_stage_options){.retry = &(weft_retry_options){.delay = WEFT_NEVER - 1}}, 1);
     refused(&(weft_stage_options){.workers = 2}, 2);
     refused(&(weft_stage_options){.workers = 2, .key = plain_key, .ordered = 1}, 2);
@@ -233,6 +234,11 @@ mistakes(void *arg)
     weft_pipeline_batch(p, sizeof(int), no_batch, 5, 0, NULL);
     weft_pipeline_sink(p, sink_int, NULL);
     CHECK_INT(weft_pipeline_run(p), ==, -EINVAL); /* four would wait for a fifth for ever */
+    weft_pipeline_free(p);
+    p = fresh_with_numbers(3);
+    weft_pipeline_map(p, 4, same, &(weft_stage_options){.workers = 4, .key = plain_key, .buffer = SIZE_MAX});
+    weft_pipeline_sink(p, sink_int, NULL);
+    CHECK_INT(weft_pipeline_run(p), ==, -ENOMEM); /* shared among the workers it still is more than there is */
     weft_pipeline_free(p);
     CHECK_INT(weft_pipeline_map(NULL, 4, same, NULL), ==, -ENOMEM);
     CHECK_INT(weft_pipeline_from_chan(NULL, NULL, NULL), ==, -ENOMEM);
