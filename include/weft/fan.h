@@ -54,7 +54,7 @@ typedef struct weft_fan_options {
                                         parts of the fan. 0: none */
     weft_time deadline;            /**< then what has come has to do; 0: none */
     weft_time timeout;             /**< for each part: then its context ends with -ETIMEDOUT; 0: none */
-    weft_time delay;               /**< a part is started only when the ones before have brought no result for so long, or have all failed; 0: at once */
+    weft_time delay;               /**< a part is started so long after the one before, or as soon as all before have ended; 0: at once */
     size_t buffer;                 /**< places in the channel of weft_fan_new(); 0: a rendezvous */
     void (*drop)(void *out, void *user); /**< gets each result that is not wanted any more, or that nobody has received; 0: none */
     void *user;                    /**< for fn, until and drop */

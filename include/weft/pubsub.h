@@ -30,7 +30,8 @@ typedef struct weft_subscribe_options {
     enum weft_overflow overflow;          /**< when that many do: BLOCK the publisher waits; DROP_NEWEST, DROP_OLDEST a value is lost to this
                                                subscriber; REJECT it is cut off: its channel is closed, what is in it can be received */
     void (*drop)(void *elem, void *user); /**< as that of a channel, for this subscriber's copies; 0: none */
-    void *user;                           /**< handed to drop */
+    void *user;                           /**< handed to drop; outlives the subscription, what holds its channel, and publishers that are at it
+                                               when it is freed */
     uintptr_t reserved_[4];               /**< zero */
 } weft_subscribe_options;
 
@@ -79,7 +80,7 @@ WEFT_API uint64_t weft_subscription_lost(weft_subscription *s);
 WEFT_API int weft_subscription_err(weft_subscription *s);
 
 /** Unsubscribe, and free it; NULL is fine. Publishers that wait for it go on. What is in its channel goes to `.drop`, when the last
- *  reference to it is gone.
+ *  reference to it is gone: a publisher may hold one, until its call returns.
  *  Returns  nothing   Waits  never */
 WEFT_API void weft_subscription_free(weft_subscription *s);
 

@@ -52,12 +52,12 @@ segment_len(unsigned s)
     return (size_t)FIRST_SEGMENT << s;
 }
 
-/** Which segment the k-th is in; *at: where in it. */
+/** Which segment the k-th is in; SEGMENTS: none, there are not so many. *at: where in it. */
 static unsigned
 segment_of(size_t k, size_t *at)
 {
     unsigned s = 0;
-    while (k >= segment_len(s))
+    while (s < SEGMENTS && k >= segment_len(s))
         k -= segment_len(s++);
     *at = k;
     return s;
@@ -69,8 +69,10 @@ grow(struct map *m, size_t k)
 {
     size_t at, bytes;
     unsigned last = segment_of(k, &at);
+    if (last == SEGMENTS)
+        return -ENOMEM;
     while (m->segments <= last) {
-        if (m->segments == SEGMENTS || __builtin_mul_overflow(segment_len(m->segments), m->out_size + 1, &bytes))
+        if (__builtin_mul_overflow(segment_len(m->segments), m->out_size + 1, &bytes))
             return -ENOMEM;
         m->segment[m->segments] = calloc(1, bytes);
         if (!m->segment[m->segments])

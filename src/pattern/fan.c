@@ -359,9 +359,9 @@ fan_outcome(weft_fan *f)
 int
 fan_whole(weft_fan *f)
 {
-    int err = weft_ctx_err(weft_ctx_current());
+    int err = fan_init(f, false);
     if (!err)
-        err = fan_init(f, false);
+        err = weft_ctx_err(weft_ctx_current()); /* after it, which sets `.results` and `.winner` */
     if (!err) {
         if (f->items.next || f->o.want <= f->items.n)
             fan_work(f);

@@ -225,12 +225,24 @@ join(weft_pipeline *p)
             (void)weft_group_wait(s->tasks); /* errors are in p->failure */
 }
 
+/** A task that was discarded with its run has told nobody that it left work undone. */
+static void
+tell_for_discarded(weft_pipeline *p)
+{
+    int ended = pipe_ended(p);
+    for (struct stage *s = p->first; s; s = s->next)
+        if (__atomic_load_n(&s->alive, __ATOMIC_ACQUIRE)) /* [pipe.alive] all are joined, so nobody will count it out */
+            pipe_fail(p, s, 0, ended ? ended : -ECANCELED);
+}
+
 /** Join, and drop what is left. Once. */
 static void
 finish(weft_pipeline *p)
 {
     join(p);
     weft_mutex_hold(&p->end);
+    if (!p->finished)
+        tell_for_discarded(p);
     for (struct stage *s = p->first; s && !p->finished; s = s->next) {
         if (s->lanes)
             link_sweep(s);

@@ -38,7 +38,7 @@ check_options(const struct stage *s)
         return -EINVAL;
     if (o->retry && weft_retry_delay(o->retry, 1) < 0)
         return -EINVAL;
-    return o->timeout < 0 ? -EINVAL : 0;
+    return o->timeout < 0 || (o->timeout >= (weft_time)1 << 60 && o->timeout != WEFT_NEVER) ? -EINVAL : 0; /* no duration */
 }
 
 /** Does it fit behind what is there? */

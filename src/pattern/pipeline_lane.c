@@ -219,15 +219,31 @@ take_expand(struct lane *l, struct cell *c)
     return err;
 }
 
+/** What the tasks of the lane's chain carry. */
+static weft_ctx *
+chain_ctx(const struct lane *l)
+{
+    const struct stage *s = l->stage;
+    while (s->fused)
+        s = s->prev;
+    return weft_group_ctx(s->tasks);
+}
+
 int
 weft_emit_value(weft_emit *to, const void *value)
 {
     struct lane *l = (struct lane *)to;
+    weft_ctx *ctx = chain_ctx(l);
+    int err = 0;
     l->out->ticket = ticket_ref(l->at->ticket);
     l->out->origin = l->at->origin;
     if (l->stage->out)
         memcpy(value_of(l->out), value, l->stage->out);
-    return deliver(l, l->out);
+    if (weft_ctx_current() == ctx)
+        return deliver(l, l->out);
+    WEFT_WITH_CTX (ctx) /* the call has a time, or a shield: that is not for the stages behind it, nor for the wait for them */
+        err = deliver(l, l->out);
+    return err;
 }
 
 /* ---- batches ---- */

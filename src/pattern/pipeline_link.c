@@ -76,7 +76,7 @@ link_init(struct stage *s)
     if (!k->chans)
         return -ENOMEM;
     for (k->n = 0; k->n < n; k->n++) {
-        weft_chan_options o = {.capacity = (buffer + n - 1) / n, .name = s->name};
+        weft_chan_options o = {.capacity = buffer / n + (buffer % n != 0), .name = s->name};
         k->chans[k->n] = weft_chan_new_with(cell_size(s->in), &o);
         if (!k->chans[k->n])
             return -ENOMEM;

@@ -535,6 +535,7 @@ maps(void *arg)
         CHECK_INT(dropped, ==, 0);
         free(made);
     }
+    CHECK_INT(weft_map_new(weft_items_range(0, SIZE_MAX), squares, sizeof(long), NULL, NULL, (void **)&made, &n, NULL), ==, -ENOMEM);
     CHECK_INT(weft_map_new(weft_items_range(0, 0), squares, sizeof(long), NULL, NULL, (void **)&made, &n, NULL), ==, 0);
     CHECK_INT(n, ==, 0);
     free(made);

@@ -547,6 +547,31 @@ large_values(void *arg)
 
 static void large_results(void **state) { (void)state; in_run(large_values, NULL); }
 
+/* Whoever comes with a context that has ended is told so by everything that he looks at. */
+static int
+ended_before(void *arg)
+{
+    int results[3] = {7, 7, 7};
+    size_t winner = 5;
+    (void)arg;
+    weft_ctx *ended = weft_ctx_with_cancel(NULL);
+    weft_ctx_cancel(ended, 0);
+    weft_fan_options o = {.want = 1, .results = results, .results_len = 3, .winner = &winner};
+    WEFT_WITH_CTX(ended) {
+        CHECK_INT(weft_fan_run(weft_items_range(0, 3), square, NULL, 0, &o), ==, -ECANCELED);
+        for (int i = 0; i < 3; i++)
+            CHECK_INT(results[i], ==, -ECANCELED);
+        CHECK(winner == SIZE_MAX);
+        results[0] = 7;
+        CHECK_INT(weft_hedge(3, WEFT_MS, square, NULL, 0, &o), ==, -ECANCELED);
+        CHECK_INT(results[0], ==, -ECANCELED);
+    }
+    weft_ctx_free(ended);
+    return 0;
+}
+
+static void over_before_it_begins(void **state) { (void)state; in_run(ended_before, NULL); }
+
 int
 main(void)
 {
@@ -563,6 +588,7 @@ main(void)
         cmocka_unit_test(results_in_a_channel),
         cmocka_unit_test(no_item_of_a_stream_is_lost),
         cmocka_unit_test(large_results),
+        cmocka_unit_test(over_before_it_begins),
     };
     return cmocka_run_group_tests_name("fan.contract", tests, NULL, NULL);
 }

@@ -209,6 +209,7 @@ mistakes(void *arg)
     refused(&(weft_stage_options){.on_error = WEFT_ITEM_DEAD_LETTER}, 1);
     refused(&(weft_stage_options){.dead_letters = odd, .on_error = WEFT_ITEM_DEAD_LETTER}, 1);
     refused(&(weft_stage_options){.timeout = -1}, 1);
+    refused(&(weft_stage_options){.timeout = weft_now()}, 1); /* a deadline */
     refused(&(weft_stage_options){.retry = &(weft_retry_options){.delay = WEFT_NEVER - 1}}, 1);
     refused(&(weft_stage_options){.workers = 2}, 2);
     refused(&(weft_stage_options){.workers = 2, .key = plain_key, .ordered = 1}, 2);
@@ -233,6 +234,11 @@ mistakes(void *arg)
     weft_pipeline_batch(p, sizeof(int), no_batch, 5, 0, NULL);
     weft_pipeline_sink(p, sink_int, NULL);
     CHECK_INT(weft_pipeline_run(p), ==, -EINVAL); /* four would wait for a fifth for ever */
+    weft_pipeline_free(p);
+    p = fresh_with_numbers(3);
+    weft_pipeline_map(p, 4, same, &(weft_stage_options){.workers = 4, .key = plain_key, .buffer = SIZE_MAX});
+    weft_pipeline_sink(p, sink_int, NULL);
+    CHECK_INT(weft_pipeline_run(p), ==, -ENOMEM); /* shared among the workers it still is more than there is */
     weft_pipeline_free(p);
     CHECK_INT(weft_pipeline_map(NULL, 4, same, NULL), ==, -ENOMEM);
     CHECK_INT(weft_pipeline_from_chan(NULL, NULL, NULL), ==, -ENOMEM);
@@ -787,6 +793,31 @@ each_call_has_its_time(void *arg)
     return 0;
 }
 
+static int
+takes_its_time(const void *in, void *user)
+{
+    CHECK_INT(weft_sleep(2 * WEFT_MS), ==, 0);
+    return sink_int(in, user);
+}
+
+/* The time of a call is its own: it bounds neither what the stages behind it do nor the wait for them. */
+static int
+time_is_not_handed_on(void *arg)
+{
+    (void)arg;
+    for (size_t buffer = 0; buffer < 2; buffer++) { /* fused, and not */
+        weft_pipeline *p = fresh_with_numbers(10);
+        weft_pipeline_expand(p, sizeof(int), repeats, &(weft_stage_options){.timeout = WEFT_MS, .on_error = WEFT_ITEM_SKIP});
+        weft_pipeline_sink(p, takes_its_time, &(weft_stage_options){.buffer = buffer});
+        CHECK_INT(weft_pipeline_run(p), ==, 0);
+        CHECK_INT(seen.sunk, ==, 13);
+        CHECK_INT(books(p, 1).done, ==, 10);
+        balanced(p);
+        weft_pipeline_free(p);
+    }
+    return 0;
+}
+
 /* ---- the end ---- */
 
 static int
@@ -1119,6 +1150,41 @@ tasks_have_names(void *arg)
     return 0;
 }
 
+static int
+stays(const void *in, void *user)
+{
+    (void)in, (void)user;
+    return weft_event_wait(&seen.go_on); /* which nobody sets */
+}
+
+static int
+leaves_one_behind(void *arg)
+{
+    weft_pipeline *p = fresh(&(weft_pipeline_options){.ctx = weft_ctx_background()}); /* so the run's end does not cancel it */
+    weft_pipeline_from_array(p, numbers, 5, sizeof(int), NULL);
+    weft_pipeline_sink(p, stays, NULL);
+    *(weft_pipeline **)arg = p;
+    CHECK_INT(weft_pipeline_start(p), ==, 0);
+    while (books(p, 0).out == 0)
+        weft_yield();
+    return 0;
+}
+
+/* Tasks that are discarded say nothing themselves. */
+static void
+the_end_of_the_run(void **state)
+{
+    (void)state;
+    weft_pipeline *p = NULL;
+    weft_pipeline_failure failure;
+    check_failures = 0;
+    assert_int_equal(weft_run_with(&(weft_config){.grace = WEFT_MS, .leaks = WEFT_LEAKS_OFF}, leaves_one_behind, &p), 0);
+    assert_int_equal(check_failures, 0);
+    assert_int_equal(weft_pipeline_wait(p), -ECANCELED);
+    assert_int_equal(weft_pipeline_failure_get(p, &failure), -ECANCELED);
+    weft_pipeline_free(p);
+}
+
 static void
 without_a_runtime(void **state)
 {
@@ -1152,6 +1218,7 @@ TEST(skips)
 TEST(dead_letters)
 TEST(retries)
 TEST(each_call_has_its_time)
+TEST(time_is_not_handed_on)
 TEST(drains)
 TEST(stops)
 TEST(contexts)
@@ -1168,8 +1235,9 @@ main(void)
         cmocka_unit_test(test_batches), cmocka_unit_test(test_batches_by_time), cmocka_unit_test(test_keys), cmocka_unit_test(test_tees),
         cmocka_unit_test(test_order_is_kept), cmocka_unit_test(test_the_window_bounds), cmocka_unit_test(test_fails_at_three),
         cmocka_unit_test(test_skips), cmocka_unit_test(test_dead_letters), cmocka_unit_test(test_retries), cmocka_unit_test(test_each_call_has_its_time),
+        cmocka_unit_test(test_time_is_not_handed_on),
         cmocka_unit_test(test_drains), cmocka_unit_test(test_stops), cmocka_unit_test(test_contexts), cmocka_unit_test(test_the_limit_bounds),
         cmocka_unit_test(test_neighbours_share_a_task), cmocka_unit_test(test_any_size), cmocka_unit_test(test_tasks_have_names),
-        cmocka_unit_test(without_a_runtime)};
+        cmocka_unit_test(the_end_of_the_run), cmocka_unit_test(without_a_runtime)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
