@@ -10,6 +10,8 @@
  *             is there for the best job of that moment, and none is kept for later. */
 #include "pattern/pool.h"
 
+#include <weft/trace.h>
+
 #include <stdlib.h>
 
 #include <weft/errno.h>
@@ -80,6 +82,19 @@ begin(weft_pool *p, struct worker *w, struct weft_job *j)
     }
 }
 
+/** Call the job's function; a span in a trace. */
+static int
+called(struct weft_job *j)
+{
+    if (!weft_trace_on())
+        return j->fn(j->arg);
+    const char *name = j->name[0] ? j->name : j->pool->name;
+    weft_trace_begin(name);
+    int result = j->fn(j->arg);
+    weft_trace_end(name);
+    return result;
+}
+
 static int
 call(struct weft_job *j, weft_ctx *ctx)
 {
@@ -87,7 +102,7 @@ call(struct weft_job *j, weft_ctx *ctx)
     if (weft_ctx_cause(ctx) == -ENOMEM && weft_ctx_err(ctx)) /* there was no memory for it */
         return result;
     WEFT_WITH_CTX(ctx)
-        result = j->fn(j->arg);
+        result = called(j);
     return result;
 }
 
@@ -147,7 +162,7 @@ board_run(weft_pool *p, struct worker *w, struct weft_job *j)
     begin(p, w, j);
     weft_ctx *own = j->ctx, *ctx = own || (w->depth == 1 && !w->guest) ? own : p->ctx; /* a worker carries the latter */
     weft_mutex_unlock(&p->lock);
-    int result = ctx ? call(j, ctx) : j->fn(j->arg);
+    int result = ctx ? call(j, ctx) : called(j);
     weft_time pause = result ? pause_of(j, result) : -1;
     weft_mutex_hold(&p->lock);
     j->ctx = NULL;

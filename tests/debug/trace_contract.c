@@ -126,6 +126,51 @@ files_that_cannot_be_written(void **state)
 }
 
 static int
+job(void *arg)
+{
+    (void)arg;
+    weft_yield();
+    return 0;
+}
+
+static int
+failing_job(void *arg)
+{
+    int *attempts = arg;
+    return ++*attempts < 3 ? -EIO : 0;
+}
+
+static int
+pool_at_work(void *arg)
+{
+    const weft_retry_options again = {.attempts = 3, .delay = 1};
+    const weft_job_options resize = {.name = "resize", .priority = 1}, flaky = {.name = "flaky", .retry = &again};
+    weft_pool *pool;
+    int attempts = 0;
+    (void)arg;
+    CHECK_INT(weft_trace_start(NULL), ==, 0);
+    CHECK_INT(weft_pool_new(&pool, &(weft_pool_options){.workers = 2, .queue = 20, .name = "images"}), ==, 0);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(weft_pool_submit_with(pool, &resize, job, NULL, NULL), ==, 0);
+    CHECK_INT(weft_pool_submit_with(pool, &flaky, failing_job, &attempts, NULL), ==, 0);
+    for (int i = 0; i < 5; i++)
+        CHECK_INT(weft_pool_submit_with(pool, NULL, job, NULL, NULL), ==, 0);
+    CHECK_INT(weft_pool_drain(pool), ==, 0);
+    weft_pool_free(pool);
+    CHECK_INT(weft_trace_stop(path), ==, 0);
+    return 0;
+}
+
+static void
+jobs_of_a_pool(void **state)
+{
+    (void)state;
+    in_run(pool_at_work, NULL);
+    /* each attempt is a span of the job's name; the pool's name is that of its workers too, whose rows have no slices of it */
+    assert_int_equal(sound("resize=6 flaky=6 images=10"), 0);
+}
+
+static int
 while_it_goes_on(void *arg)
 {
     (void)arg;
@@ -188,6 +233,7 @@ main(void)
         cmocka_unit_test(what_is_in_the_file),
         cmocka_unit_test(the_last_events_are_kept),
         cmocka_unit_test(files_that_cannot_be_written),
+        cmocka_unit_test(jobs_of_a_pool),
         cmocka_unit_test(reading_while_it_is_written),
         cmocka_unit_test(by_the_environment),
     };

@@ -1,5 +1,6 @@
 /* each_stress.c: many calls at once, nested, over arrays and streams, that fail and are cancelled at random: every item is begun once at
  * most, what was begun has ended when the call returns, what a stream has handed out had its body, accumulators are conserved. */
+#include "support/again.h"
 #include "support/check.h"
 
 #include <stdbool.h>
@@ -136,7 +137,7 @@ one_call(struct caller *c)
 static int
 caller(void *arg)
 {
-    struct caller c = {.seed = 0x9e3779b97f4a7c15u * (uint64_t)(1 + (intptr_t)arg)};
+    struct caller c = {.seed = 0x9e3779b97f4a7c15u * (uint64_t)(1 + (intptr_t)arg) + stress_round};
     for (long n = scaled(1500); n > 0; n--) {
         c = (struct caller){.seed = c.seed};
         c.cancel = weft_ctx_with_cancel(NULL);
@@ -162,5 +163,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_calls)};
-    return cmocka_run_group_tests_name("each.stress", tests, NULL, NULL);
+    int failed;
+    do
+        failed = cmocka_run_group_tests_name("each.stress", tests, NULL, NULL);
+    while (failed == 0 && another_round());
+    return failed;
 }

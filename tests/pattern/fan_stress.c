@@ -1,5 +1,6 @@
 /* fan_stress.c: many fans of all forms at once, with errors, cancels and consumers that leave at random: a part is begun once at most, has
  * ended when the fan has, and its result is in its place, was received, combined or dropped, once. */
+#include "support/again.h"
 #include "support/check.h"
 
 #include <stdbool.h>
@@ -127,7 +128,7 @@ static int
 caller(void *arg)
 {
     struct caller *c = calloc(1, sizeof *c);
-    uint64_t seed = 0x9e3779b97f4a7c15u * (uint64_t)(1 + (intptr_t)arg);
+    uint64_t seed = 0x9e3779b97f4a7c15u * (uint64_t)(1 + (intptr_t)arg) + stress_round;
     for (long n = scaled(1500); n > 0; n--) {
         *c = (struct caller){.seed = seed};
         c->cancel = weft_ctx_with_cancel(NULL);
@@ -155,5 +156,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_fans)};
-    return cmocka_run_group_tests_name("fan.stress", tests, NULL, NULL);
+    int failed;
+    do
+        failed = cmocka_run_group_tests_name("fan.stress", tests, NULL, NULL);
+    while (failed == 0 && another_round());
+    return failed;
 }
