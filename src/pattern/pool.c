@@ -83,9 +83,12 @@ static void
 leave(struct worker *w, int failure)
 {
     weft_pool *p = w->pool;
-    while (failure && p->alive == 1 && p->jobs.queued) { /* nobody else would serve them; the lock is given back to deliver */
-        drop_queued(p, failure);
-        board_deliver(p);
+    if (failure) {
+        board_deliver(p); /* also what was cancelled or dropped while we tried; the lock is given back meanwhile */
+        while (p->alive == 1 && p->jobs.queued) { /* nobody else would serve them */
+            drop_queued(p, failure);
+            board_deliver(p);
+        }
     }
     sit(w, 0);
     unlist(w);

@@ -1,5 +1,5 @@
 /* pool_defects.c: the defects that users of pools and groups report elsewhere, each with a test that would have caught it. The names
- * are those of the threads, owner/project#number. */
+ * are those of the threads, owner/project#number. Behind them what reviews of this pool have found. */
 #include "pattern/simulated.h"
 
 #include <signal.h>
@@ -450,6 +450,34 @@ quit_first(void *arg)
     return 0;
 }
 
+/* ---- review: jobs that were dropped, or cancelled, before the last worker's init failed were handed to nobody ---- */
+
+static int told;
+
+static void tell(void *arg, int result, void *user) { (void)arg; (void)user; told += result != 0; }
+static int init_fails(void **state, void *user) { (void)state; (void)user; (void)weft_sleep(WEFT_MS); return -EIO; }
+
+static int
+init_fails_late(void *arg)
+{
+    (void)arg;
+    for (int ordered = 0; ordered < 2; ordered++) {
+        weft_job *j;
+        told = 0;
+        begin(&(weft_pool_options){.workers = 2, .queue = 2, .init = init_fails, .ended = tell, .ordered = ordered});
+        CHECK_INT(weft_pool_submit_job(pool, one, NULL, &j), ==, 0);
+        CHECK_INT(weft_pool_submit(pool, one, NULL), ==, 0);
+        CHECK_INT(weft_job_cancel(j, 0), ==, 0);
+        CHECK_INT(weft_pool_stop(pool), ==, 0);
+        CHECK_INT(told, ==, 2);
+        CHECK_INT(weft_pool_wait(pool), ==, 0);
+        CHECK_INT(stats().cancelled + stats().dropped, ==, 2);
+        weft_job_free(j);
+        weft_pool_free(pool);
+    }
+    return 0;
+}
+
 static void test_nested(void **s) { (void)s; in_simulation(nested, NULL); in_run(nested, NULL); }
 static void test_chains(void **s) { (void)s; in_run(chains, NULL); }
 static void test_circles(void **s) { (void)s; in_simulation(circles, NULL); }
@@ -462,6 +490,7 @@ static void test_patience(void **s) { (void)s; in_simulation(patience, NULL); }
 static void test_lives_on(void **s) { (void)s; in_simulation(lives_on, NULL); in_run(lives_on, NULL); }
 static void test_cancel_on_error(void **s) { (void)s; in_simulation(cancel_on_error, NULL); in_run(cancel_on_error, NULL); }
 static void test_quit_first(void **s) { (void)s; in_run(quit_first, NULL); }
+static void test_init_fails_late(void **s) { (void)s; in_simulation(init_fails_late, NULL); }
 
 int
 main(void)
@@ -469,6 +498,7 @@ main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_crash_is_a_crash), cmocka_unit_test(test_nested), cmocka_unit_test(test_chains),
         cmocka_unit_test(test_circles), cmocka_unit_test(test_cancelled_with_queue), cmocka_unit_test(test_comes_as_it_leaves),
         cmocka_unit_test(test_all_fail), cmocka_unit_test(test_released), cmocka_unit_test(test_released_at_work), cmocka_unit_test(test_patience),
-        cmocka_unit_test(test_lives_on), cmocka_unit_test(test_cancel_on_error), cmocka_unit_test(test_quit_first)};
+        cmocka_unit_test(test_lives_on), cmocka_unit_test(test_cancel_on_error), cmocka_unit_test(test_quit_first),
+        cmocka_unit_test(test_init_fails_late)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
