@@ -252,6 +252,8 @@ serve(weft_pool *p, struct worker *w)
         p->seeking--;
         if (!err && !(j = best(p)))
             weft_rate_return(p->o.rate, 1);
+        if (err == -ETIMEDOUT && !weft_ctx_err(p->intake) && p->alive <= p->target)
+            return false; /* told ahead: none comes before the pool's context ends, so rest until then */
         if (err || !j)
             return true; /* look again */
     }

@@ -478,6 +478,28 @@ init_fails_late(void *arg)
     return 0;
 }
 
+/* ---- review: a rate that has no token before the pool's context ends: a worker asked again and again, and kept its processor busy ---- */
+
+static int
+no_token_in_time(void *arg)
+{
+    (void)arg;
+    weft_time start = weft_now();
+    weft_rate *rate = weft_rate_new(&(weft_rate_options){.tokens = 1, .period = 100 * WEFT_SECOND});
+    weft_ctx *ctx = weft_ctx_with_timeout(NULL, WEFT_SECOND);
+    begin(&(weft_pool_options){.workers = 2, .queue = 3, .rate = rate, .ctx = ctx, .batch = 1});
+    for (int i = 0; i < 4; i++)
+        CHECK_INT(weft_pool_submit(pool, one, NULL), ==, 0);
+    CHECK_INT(weft_pool_drain(pool), ==, -ETIMEDOUT);
+    CHECK_INT(weft_now() - start, ==, WEFT_SECOND);
+    CHECK_INT(ran, ==, 1); /* the first token was there */
+    CHECK_INT(stats().dropped, ==, 3);
+    weft_pool_free(pool);
+    weft_ctx_free(ctx);
+    weft_rate_free(rate);
+    return 0;
+}
+
 static void test_nested(void **s) { (void)s; in_simulation(nested, NULL); in_run(nested, NULL); }
 static void test_chains(void **s) { (void)s; in_run(chains, NULL); }
 static void test_circles(void **s) { (void)s; in_simulation(circles, NULL); }
@@ -490,6 +512,7 @@ static void test_patience(void **s) { (void)s; in_simulation(patience, NULL); }
 static void test_lives_on(void **s) { (void)s; in_simulation(lives_on, NULL); in_run(lives_on, NULL); }
 static void test_cancel_on_error(void **s) { (void)s; in_simulation(cancel_on_error, NULL); in_run(cancel_on_error, NULL); }
 static void test_quit_first(void **s) { (void)s; in_run(quit_first, NULL); }
+static void test_no_token_in_time(void **s) { (void)s; in_simulation(no_token_in_time, NULL); }
 static void test_init_fails_late(void **s) { (void)s; in_simulation(init_fails_late, NULL); }
 
 int
@@ -499,6 +522,6 @@ main(void)
         cmocka_unit_test(test_circles), cmocka_unit_test(test_cancelled_with_queue), cmocka_unit_test(test_comes_as_it_leaves),
         cmocka_unit_test(test_all_fail), cmocka_unit_test(test_released), cmocka_unit_test(test_released_at_work), cmocka_unit_test(test_patience),
         cmocka_unit_test(test_lives_on), cmocka_unit_test(test_cancel_on_error), cmocka_unit_test(test_quit_first),
-        cmocka_unit_test(test_init_fails_late)};
+        cmocka_unit_test(test_init_fails_late), cmocka_unit_test(test_no_token_in_time)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
