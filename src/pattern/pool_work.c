@@ -187,7 +187,9 @@ static int
 send_result(weft_pool *p, const struct weft_job *j)
 {
     weft_job_result r = {j->number, j->arg, j->result};
-    int err = weft_chan_send(p->o.results, &r);
+    int err = 0;
+    WEFT_WITH_CTX(p->ctx) /* a guest's own may have ended */
+        err = weft_chan_send(p->o.results, &r);
     if (err == -ECANCELED || err == -ETIMEDOUT)
         err = weft_chan_try_send(p->o.results, &r);
     return err;

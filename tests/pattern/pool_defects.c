@@ -500,6 +500,44 @@ no_token_in_time(void *arg)
     return 0;
 }
 
+/* ---- review: a caller who had run its job itself handed over results under its own context, and dropped them when that had ended ---- */
+
+static int ends_own(void *arg) { weft_ctx_cancel(arg, 0); return 0; }
+
+static int
+receives_late(void *arg)
+{
+    weft_job_result r;
+    int n = 0;
+    weft_sleep(WEFT_MS);
+    while (weft_chan_recv(arg, &r) == 0)
+        n++;
+    return n;
+}
+
+static int
+guest_is_cancelled(void *arg)
+{
+    (void)arg;
+    int n = 0;
+    weft_chan *results = weft_chan_new(sizeof(weft_job_result), 0);
+    weft_ctx *ctx = weft_ctx_with_cancel(NULL);
+    weft_task *receiver = weft_task_new(NULL, receives_late, results);
+    begin(&(weft_pool_options){.workers = 1, .queue = WEFT_POOL_NO_QUEUE, .results = results});
+    CHECK_INT(weft_pool_pause(pool), ==, 0);
+    WEFT_WITH_CTX(ctx)
+        CHECK_INT(weft_pool_submit_with(pool, &(weft_job_options){.full = WEFT_POOL_RUN}, ends_own, ctx, NULL), ==, 0);
+    CHECK_INT(weft_pool_drain(pool), ==, 0);
+    CHECK_INT(weft_task_wait(receiver, &n), ==, 0);
+    CHECK_INT(n, ==, 1);
+    CHECK_INT(stats().unsent, ==, 0);
+    weft_pool_free(pool);
+    weft_task_free(receiver);
+    weft_ctx_free(ctx);
+    weft_chan_free(results);
+    return 0;
+}
+
 static void test_nested(void **s) { (void)s; in_simulation(nested, NULL); in_run(nested, NULL); }
 static void test_chains(void **s) { (void)s; in_run(chains, NULL); }
 static void test_circles(void **s) { (void)s; in_simulation(circles, NULL); }
@@ -513,6 +551,7 @@ static void test_lives_on(void **s) { (void)s; in_simulation(lives_on, NULL); in
 static void test_cancel_on_error(void **s) { (void)s; in_simulation(cancel_on_error, NULL); in_run(cancel_on_error, NULL); }
 static void test_quit_first(void **s) { (void)s; in_run(quit_first, NULL); }
 static void test_no_token_in_time(void **s) { (void)s; in_simulation(no_token_in_time, NULL); }
+static void test_guest_is_cancelled(void **s) { (void)s; in_simulation(guest_is_cancelled, NULL); }
 static void test_init_fails_late(void **s) { (void)s; in_simulation(init_fails_late, NULL); }
 
 int
@@ -522,6 +561,7 @@ main(void)
         cmocka_unit_test(test_circles), cmocka_unit_test(test_cancelled_with_queue), cmocka_unit_test(test_comes_as_it_leaves),
         cmocka_unit_test(test_all_fail), cmocka_unit_test(test_released), cmocka_unit_test(test_released_at_work), cmocka_unit_test(test_patience),
         cmocka_unit_test(test_lives_on), cmocka_unit_test(test_cancel_on_error), cmocka_unit_test(test_quit_first),
-        cmocka_unit_test(test_init_fails_late), cmocka_unit_test(test_no_token_in_time)};
+        cmocka_unit_test(test_init_fails_late), cmocka_unit_test(test_no_token_in_time),
+        cmocka_unit_test(test_guest_is_cancelled)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
