@@ -280,8 +280,10 @@ weft_pool_new_at(const char *where, weft_pool **out, const weft_pool_options *op
     weft_mutex_hold(&p->lock);
     if (!err)
         err = start_workers(p);
-    if (err)
+    if (err) {
+        p->o.results = NULL; /* stays open: there has been no pool */
         pool_close(p, true, -ESHUTDOWN); /* the workers that did start leave */
+    }
     weft_mutex_unlock(&p->lock);
     if (err) {
         weft_wg_hold(&p->busy);

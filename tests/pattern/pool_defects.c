@@ -538,6 +538,20 @@ guest_is_cancelled(void *arg)
     return 0;
 }
 
+/* ---- review: a pool that could not be made closed the channel of results all the same ---- */
+
+static int
+not_made(void *arg)
+{
+    (void)arg;
+    weft_job_result r = {0};
+    weft_chan *results = weft_chan_new(sizeof r, 1);
+    CHECK_INT(weft_pool_new(&pool, &(weft_pool_options){.results = results, .stack_size = SIZE_MAX}), ==, -EINVAL);
+    CHECK_INT(weft_chan_send(results, &r), ==, 0);
+    weft_chan_free(results);
+    return 0;
+}
+
 static void test_nested(void **s) { (void)s; in_simulation(nested, NULL); in_run(nested, NULL); }
 static void test_chains(void **s) { (void)s; in_run(chains, NULL); }
 static void test_circles(void **s) { (void)s; in_simulation(circles, NULL); }
@@ -552,6 +566,7 @@ static void test_cancel_on_error(void **s) { (void)s; in_simulation(cancel_on_er
 static void test_quit_first(void **s) { (void)s; in_run(quit_first, NULL); }
 static void test_no_token_in_time(void **s) { (void)s; in_simulation(no_token_in_time, NULL); }
 static void test_guest_is_cancelled(void **s) { (void)s; in_simulation(guest_is_cancelled, NULL); }
+static void test_not_made(void **s) { (void)s; in_simulation(not_made, NULL); }
 static void test_init_fails_late(void **s) { (void)s; in_simulation(init_fails_late, NULL); }
 
 int
@@ -562,6 +577,6 @@ main(void)
         cmocka_unit_test(test_all_fail), cmocka_unit_test(test_released), cmocka_unit_test(test_released_at_work), cmocka_unit_test(test_patience),
         cmocka_unit_test(test_lives_on), cmocka_unit_test(test_cancel_on_error), cmocka_unit_test(test_quit_first),
         cmocka_unit_test(test_init_fails_late), cmocka_unit_test(test_no_token_in_time),
-        cmocka_unit_test(test_guest_is_cancelled)};
+        cmocka_unit_test(test_guest_is_cancelled), cmocka_unit_test(test_not_made)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
