@@ -552,6 +552,39 @@ not_made(void *arg)
     return 0;
 }
 
+/* ---- review: in a plain pool a job's submit under a context that had timed out took that for a full queue, and ran the new job at once ---- */
+
+static int submitted;
+
+static int
+submits_too_late(void *arg)
+{
+    (void)arg;
+    WEFT_WITH_TIMEOUT(WEFT_MS) {
+        CHECK_INT(weft_sleep(WEFT_SECOND), ==, -ETIMEDOUT);
+        submitted = weft_pool_submit(pool, one, NULL);
+    }
+    return weft_event_wait(&gate);
+}
+
+static int
+nested_too_late(void *arg)
+{
+    (void)arg;
+    for (int board = 0; board < 2; board++) {
+        begin(&(weft_pool_options){.workers = 1, .queue = 3, .latency = board});
+        CHECK_INT(weft_pool_submit(pool, submits_too_late, NULL), ==, 0);
+        weft_sleep(2 * WEFT_MS);
+        CHECK_INT(submitted, ==, -ETIMEDOUT);
+        weft_event_set(&gate);
+        CHECK_INT(weft_pool_drain(pool), ==, 0);
+        CHECK_INT(ran, ==, 0);
+        CHECK_INT(stats().submitted, ==, 1);
+        weft_pool_free(pool);
+    }
+    return 0;
+}
+
 static void test_nested(void **s) { (void)s; in_simulation(nested, NULL); in_run(nested, NULL); }
 static void test_chains(void **s) { (void)s; in_run(chains, NULL); }
 static void test_circles(void **s) { (void)s; in_simulation(circles, NULL); }
@@ -567,6 +600,7 @@ static void test_quit_first(void **s) { (void)s; in_run(quit_first, NULL); }
 static void test_no_token_in_time(void **s) { (void)s; in_simulation(no_token_in_time, NULL); }
 static void test_guest_is_cancelled(void **s) { (void)s; in_simulation(guest_is_cancelled, NULL); }
 static void test_not_made(void **s) { (void)s; in_simulation(not_made, NULL); }
+static void test_nested_too_late(void **s) { (void)s; in_simulation(nested_too_late, NULL); }
 static void test_init_fails_late(void **s) { (void)s; in_simulation(init_fails_late, NULL); }
 
 int
@@ -577,6 +611,6 @@ main(void)
         cmocka_unit_test(test_all_fail), cmocka_unit_test(test_released), cmocka_unit_test(test_released_at_work), cmocka_unit_test(test_patience),
         cmocka_unit_test(test_lives_on), cmocka_unit_test(test_cancel_on_error), cmocka_unit_test(test_quit_first),
         cmocka_unit_test(test_init_fails_late), cmocka_unit_test(test_no_token_in_time),
-        cmocka_unit_test(test_guest_is_cancelled), cmocka_unit_test(test_not_made)};
+        cmocka_unit_test(test_guest_is_cancelled), cmocka_unit_test(test_not_made), cmocka_unit_test(test_nested_too_late)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
