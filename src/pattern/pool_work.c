@@ -262,6 +262,8 @@ serve(weft_pool *p, struct worker *w)
     queue_remove(&p->jobs, j);
     if (p->idle && (p->jobs.ready || p->jobs.delayed)) /* somebody else for what is left */
         weft_cond_signal(&p->work);
+    else if (p->jobs.delayed)
+        (void)pool_want_worker(p, 1); /* none: then one of us when it is free */
     unsigned weight = j->weight;
     p->weight_out += weight;
     board_run(p, w, j);

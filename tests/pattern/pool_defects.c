@@ -585,6 +585,31 @@ nested_too_late(void *arg)
     return 0;
 }
 
+/* ---- review: with workers that come when jobs do, none came for another attempt while all that were there were busy ---- */
+
+static int fails_once(void *arg) { (void)arg; return ++ran == 1 ? -EIO : 0; }
+static int sleeps_long(void *arg) { (void)arg; return weft_sleep(WEFT_SECOND); }
+
+static int
+attempt_while_busy(void *arg)
+{
+    (void)arg;
+    int result = 1;
+    weft_job *j;
+    weft_time start = weft_now();
+    begin(&(weft_pool_options){.workers = 2, .queue = 2, .keep_alive = WEFT_SECOND});
+    CHECK_INT(weft_pool_submit_with(pool, &(weft_job_options){.retry = &(weft_retry_options){.delay = 10 * WEFT_MS, .jitter = -1}}, fails_once, NULL, &j), ==, 0);
+    weft_sleep(WEFT_MS); /* it pauses, and its worker is free */
+    CHECK_INT(weft_pool_submit(pool, sleeps_long, NULL), ==, 0);
+    CHECK_INT(weft_job_wait(j, &result), ==, 0);
+    CHECK_INT(result, ==, 0);
+    CHECK_INT(weft_now() - start, ==, 10 * WEFT_MS);
+    weft_job_free(j);
+    CHECK_INT(weft_pool_drain(pool), ==, 0);
+    weft_pool_free(pool);
+    return 0;
+}
+
 static void test_nested(void **s) { (void)s; in_simulation(nested, NULL); in_run(nested, NULL); }
 static void test_chains(void **s) { (void)s; in_run(chains, NULL); }
 static void test_circles(void **s) { (void)s; in_simulation(circles, NULL); }
@@ -601,6 +626,7 @@ static void test_no_token_in_time(void **s) { (void)s; in_simulation(no_token_in
 static void test_guest_is_cancelled(void **s) { (void)s; in_simulation(guest_is_cancelled, NULL); }
 static void test_not_made(void **s) { (void)s; in_simulation(not_made, NULL); }
 static void test_nested_too_late(void **s) { (void)s; in_simulation(nested_too_late, NULL); }
+static void test_attempt_while_busy(void **s) { (void)s; in_simulation(attempt_while_busy, NULL); }
 static void test_init_fails_late(void **s) { (void)s; in_simulation(init_fails_late, NULL); }
 
 int
@@ -611,6 +637,7 @@ main(void)
         cmocka_unit_test(test_all_fail), cmocka_unit_test(test_released), cmocka_unit_test(test_released_at_work), cmocka_unit_test(test_patience),
         cmocka_unit_test(test_lives_on), cmocka_unit_test(test_cancel_on_error), cmocka_unit_test(test_quit_first),
         cmocka_unit_test(test_init_fails_late), cmocka_unit_test(test_no_token_in_time),
-        cmocka_unit_test(test_guest_is_cancelled), cmocka_unit_test(test_not_made), cmocka_unit_test(test_nested_too_late)};
+        cmocka_unit_test(test_guest_is_cancelled), cmocka_unit_test(test_not_made), cmocka_unit_test(test_nested_too_late),
+        cmocka_unit_test(test_attempt_while_busy)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
