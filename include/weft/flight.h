@@ -5,7 +5,7 @@
  *
  * The first to ask for a key leads: it calls its function. Those who ask for the key before the leader's call has returned follow: they
  * wait and get a copy of the result, errors too. Who asks later leads anew: nothing is kept. A leader whose own context has ended fails alone: the
- * follower that has waited longest leads next, with its own function.
+ * follower that has waited longest leads next, with its own function; or another that asks before it has woken, and it goes on to follow.
  *
  * Unless a call says otherwise:
  *   Threads   any task and any OS thread, concurrently.

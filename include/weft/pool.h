@@ -72,7 +72,8 @@ typedef struct weft_pool_options {
     enum weft_group_policy policy; /**< WEFT_GROUP_FIRST (with .batch): the first error cancels the pool, weft_pool_drain() returns it; WEFT_GROUP_ALL: drain
                                         returns it, all run; WEFT_GROUP_ISOLATE: errors are only counted */
 
-    size_t limit;                  /**< the weight of jobs that may run at a time; 0: no limit but the workers */
+    size_t limit;                  /**< the weight of jobs that may run at a time; what submits and waits run themselves, by WEFT_POOL_RUN or inside
+                                        a job, comes on top; 0: no limit but the workers */
     weft_rate *rate;               /**< each start of a job takes a token; held by you until weft_pool_free(); 0: none */
     weft_time timeout;             /**< for jobs that have none of their own, as in weft_job_options; 0: none */
     const weft_retry_options *retry; /**< for jobs that have none of their own, likewise; 0: none */

@@ -83,9 +83,12 @@ static void
 leave(struct worker *w, int failure)
 {
     weft_pool *p = w->pool;
-    while (failure && p->alive == 1 && p->jobs.queued) { /* nobody else would serve them; the lock is given back to deliver */
-        drop_queued(p, failure);
-        board_deliver(p);
+    if (failure) {
+        board_deliver(p); /* also what was cancelled or dropped while we tried; the lock is given back meanwhile */
+        while (p->alive == 1 && p->jobs.queued) { /* nobody else would serve them */
+            drop_queued(p, failure);
+            board_deliver(p);
+        }
     }
     sit(w, 0);
     unlist(w);
@@ -277,8 +280,10 @@ weft_pool_new_at(const char *where, weft_pool **out, const weft_pool_options *op
     weft_mutex_hold(&p->lock);
     if (!err)
         err = start_workers(p);
-    if (err)
+    if (err) {
+        p->o.results = NULL; /* stays open: there has been no pool */
         pool_close(p, true, -ESHUTDOWN); /* the workers that did start leave */
+    }
     weft_mutex_unlock(&p->lock);
     if (err) {
         weft_wg_hold(&p->busy);

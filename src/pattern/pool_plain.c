@@ -102,7 +102,7 @@ elsewhere(weft_pool *p, const struct entry *e, weft_time until, bool wait)
 static __attribute__((noinline)) int
 submit_slowly(weft_pool *p, const struct entry *e, int err, weft_time until, bool wait)
 {
-    if (err == -ETIMEDOUT && wait) {
+    if (err == -ETIMEDOUT && wait && (err = weft_ctx_err(weft_ctx_current())) == 0) { /* there was no room; else the context has ended */
         struct worker *mine = self(p);
         if (mine && mine->depth < NESTED_MAX) {
             mine->depth++;

@@ -111,8 +111,12 @@ place(weft_pool *p, struct weft_job *j, enum weft_pool_full full, weft_time unti
     for (bool waited = false;; waited = true) {
         if (pool_mode(p) & MODE_CLOSING)
             return p->why;
-        if (board_has_room(p) && (waited || !p->submitters))
-            return accept(p, j);
+        if (board_has_room(p) && (waited || !p->submitters)) {
+            int err = accept(p, j);
+            if (err && p->submitters) /* the room is there still */
+                weft_cond_signal(&p->space);
+            return err;
+        }
         if (full == WEFT_POOL_REJECT)
             return -EAGAIN;
         struct worker *me = pool_self(p);

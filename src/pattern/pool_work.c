@@ -202,7 +202,9 @@ static int
 send_result(weft_pool *p, const struct weft_job *j)
 {
     weft_job_result r = {j->number, j->arg, j->result};
-    int err = weft_chan_send(p->o.results, &r);
+    int err = 0;
+    WEFT_WITH_CTX(p->ctx) /* a guest's own may have ended */
+        err = weft_chan_send(p->o.results, &r);
     if (err == -ECANCELED || err == -ETIMEDOUT)
         err = weft_chan_try_send(p->o.results, &r);
     return err;
@@ -267,12 +269,16 @@ serve(weft_pool *p, struct worker *w)
         p->seeking--;
         if (!err && !(j = best(p)))
             weft_rate_return(p->o.rate, 1);
+        if (err == -ETIMEDOUT && !weft_ctx_err(p->intake) && p->alive <= p->target)
+            return false; /* told ahead: none comes before the pool's context ends, so rest until then */
         if (err || !j)
             return true; /* look again */
     }
     queue_remove(&p->jobs, j);
     if (p->idle && (p->jobs.ready || p->jobs.delayed)) /* somebody else for what is left */
         weft_cond_signal(&p->work);
+    else if (p->jobs.delayed)
+        (void)pool_want_worker(p, 1); /* none: then one of us when it is free */
     unsigned weight = j->weight;
     p->weight_out += weight;
     board_run(p, w, j);

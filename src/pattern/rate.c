@@ -161,8 +161,8 @@ take_or_stand(weft_rate *r, uint64_t n, weft_time deadline)
     int err = take_now(r, n);
     if (err != -EAGAIN)
         return err;
-    weft_time ready = ready_at(r, r->queued + n);
-    if (ready > deadline || ready >= weft_ctx_deadline(weft_ctx_current()))
+    weft_time ready = ready_at(r, r->queued + n), ends = weft_ctx_deadline(weft_ctx_current());
+    if (ready > deadline || (ready >= ends && ends != WEFT_NEVER))
         return -ETIMEDOUT;
     struct waiter me = {.n = n};
     join(r, &me);

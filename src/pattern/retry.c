@@ -14,6 +14,7 @@ enum { ATTEMPTS = 3 };
 #define DELAY (100 * WEFT_MS)
 #define MAX_DELAY (30 * WEFT_SECOND)
 #define DURATION_END ((weft_time)1 << 60)
+#define LONGEST (DURATION_END - 1024) /* a double does not round it up to the end */
 
 static const weft_retry_options defaults;
 
@@ -77,7 +78,8 @@ weft_retry_delay(const weft_retry_options *options, unsigned attempt)
         return -EINVAL;
     if (o->delay < 0)
         return 0;
-    double most = o->max_delay == WEFT_NEVER ? (double)(DURATION_END - 1024) : (double)(o->max_delay ? o->max_delay : MAX_DELAY);
+    weft_time most_exactly = o->max_delay ? o->max_delay : MAX_DELAY;
+    double most = (double)(most_exactly < LONGEST ? most_exactly : LONGEST);
     double factor = o->factor == 0 ? 2 : o->factor < 1 ? 1 : o->factor;
     double pause = (double)(o->delay ? o->delay : DELAY) * power(factor, attempt ? attempt - 1 : 0);
     if (!(pause < most))

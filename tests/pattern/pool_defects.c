@@ -1,5 +1,5 @@
 /* pool_defects.c: the defects that users of pools and groups report elsewhere, each with a test that would have caught it. The names
- * are those of the threads, owner/project#number. */
+ * are those of the threads, owner/project#number. Behind them what reviews of this pool have found. */
 #include "pattern/simulated.h"
 
 #include <signal.h>
@@ -450,6 +450,166 @@ quit_first(void *arg)
     return 0;
 }
 
+/* ---- review: jobs that were dropped, or cancelled, before the last worker's init failed were handed to nobody ---- */
+
+static int told;
+
+static void tell(void *arg, int result, void *user) { (void)arg; (void)user; __atomic_fetch_add(&told, result != 0, __ATOMIC_RELAXED); }
+static int init_fails(void **state, void *user) { (void)state; (void)user; (void)weft_sleep(WEFT_MS); return -EIO; }
+
+static int
+init_fails_late(void *arg)
+{
+    (void)arg;
+    for (int ordered = 0; ordered < 2; ordered++) {
+        weft_job *j;
+        told = 0;
+        begin(&(weft_pool_options){.workers = 2, .queue = 2, .init = init_fails, .ended = tell, .ordered = ordered});
+        CHECK_INT(weft_pool_submit_job(pool, one, NULL, &j), ==, 0);
+        CHECK_INT(weft_pool_submit(pool, one, NULL), ==, 0);
+        CHECK_INT(weft_job_cancel(j, 0), ==, 0);
+        CHECK_INT(weft_pool_stop(pool), ==, 0);
+        CHECK_INT(told, ==, 2);
+        CHECK_INT(weft_pool_wait(pool), ==, 0);
+        CHECK_INT(stats().cancelled + stats().dropped, ==, 2);
+        weft_job_free(j);
+        weft_pool_free(pool);
+    }
+    return 0;
+}
+
+/* ---- review: a rate that has no token before the pool's context ends: a worker asked again and again, and kept its processor busy ---- */
+
+static int
+no_token_in_time(void *arg)
+{
+    (void)arg;
+    weft_time start = weft_now();
+    weft_rate *rate = weft_rate_new(&(weft_rate_options){.tokens = 1, .period = 100 * WEFT_SECOND});
+    weft_ctx *ctx = weft_ctx_with_timeout(NULL, WEFT_SECOND);
+    begin(&(weft_pool_options){.workers = 2, .queue = 3, .rate = rate, .ctx = ctx, .batch = 1});
+    for (int i = 0; i < 4; i++)
+        CHECK_INT(weft_pool_submit(pool, one, NULL), ==, 0);
+    CHECK_INT(weft_pool_drain(pool), ==, -ETIMEDOUT);
+    CHECK_INT(weft_now() - start, ==, WEFT_SECOND);
+    CHECK_INT(ran, ==, 1); /* the first token was there */
+    CHECK_INT(stats().dropped, ==, 3);
+    weft_pool_free(pool);
+    weft_ctx_free(ctx);
+    weft_rate_free(rate);
+    return 0;
+}
+
+/* ---- review: a caller who had run its job itself handed over results under its own context, and dropped them when that had ended ---- */
+
+static int ends_own(void *arg) { weft_ctx_cancel(arg, 0); return 0; }
+
+static int
+receives_late(void *arg)
+{
+    weft_job_result r;
+    int n = 0;
+    weft_sleep(WEFT_MS);
+    while (weft_chan_recv(arg, &r) == 0)
+        n++;
+    return n;
+}
+
+static int
+guest_is_cancelled(void *arg)
+{
+    (void)arg;
+    int n = 0;
+    weft_chan *results = weft_chan_new(sizeof(weft_job_result), 0);
+    weft_ctx *ctx = weft_ctx_with_cancel(NULL);
+    weft_task *receiver = weft_task_new(NULL, receives_late, results);
+    begin(&(weft_pool_options){.workers = 1, .queue = WEFT_POOL_NO_QUEUE, .results = results});
+    CHECK_INT(weft_pool_pause(pool), ==, 0);
+    WEFT_WITH_CTX(ctx)
+        CHECK_INT(weft_pool_submit_with(pool, &(weft_job_options){.full = WEFT_POOL_RUN}, ends_own, ctx, NULL), ==, 0);
+    CHECK_INT(weft_pool_drain(pool), ==, 0);
+    CHECK_INT(weft_task_wait(receiver, &n), ==, 0);
+    CHECK_INT(n, ==, 1);
+    CHECK_INT(stats().unsent, ==, 0);
+    weft_pool_free(pool);
+    weft_task_free(receiver);
+    weft_ctx_free(ctx);
+    weft_chan_free(results);
+    return 0;
+}
+
+/* ---- review: a pool that could not be made closed the channel of results all the same ---- */
+
+static int
+not_made(void *arg)
+{
+    (void)arg;
+    weft_job_result r = {0};
+    weft_chan *results = weft_chan_new(sizeof r, 1);
+    CHECK_INT(weft_pool_new(&pool, &(weft_pool_options){.results = results, .stack_size = SIZE_MAX}), ==, -EINVAL);
+    CHECK_INT(weft_chan_send(results, &r), ==, 0);
+    weft_chan_free(results);
+    return 0;
+}
+
+/* ---- review: in a plain pool a job's submit under a context that had timed out took that for a full queue, and ran the new job at once ---- */
+
+static int submitted;
+
+static int
+submits_too_late(void *arg)
+{
+    (void)arg;
+    WEFT_WITH_TIMEOUT(WEFT_MS) {
+        CHECK_INT(weft_sleep(WEFT_SECOND), ==, -ETIMEDOUT);
+        submitted = weft_pool_submit(pool, one, NULL);
+    }
+    return weft_event_wait(&gate);
+}
+
+static int
+nested_too_late(void *arg)
+{
+    (void)arg;
+    for (int board = 0; board < 2; board++) {
+        begin(&(weft_pool_options){.workers = 1, .queue = 3, .latency = board});
+        CHECK_INT(weft_pool_submit(pool, submits_too_late, NULL), ==, 0);
+        weft_sleep(2 * WEFT_MS);
+        CHECK_INT(submitted, ==, -ETIMEDOUT);
+        weft_event_set(&gate);
+        CHECK_INT(weft_pool_drain(pool), ==, 0);
+        CHECK_INT(ran, ==, 0);
+        CHECK_INT(stats().submitted, ==, 1);
+        weft_pool_free(pool);
+    }
+    return 0;
+}
+
+/* ---- review: with workers that come when jobs do, none came for another attempt while all that were there were busy ---- */
+
+static int fails_once(void *arg) { (void)arg; return ++ran == 1 ? -EIO : 0; }
+static int sleeps_long(void *arg) { (void)arg; return weft_sleep(WEFT_SECOND); }
+
+static int
+attempt_while_busy(void *arg)
+{
+    (void)arg;
+    int result = 1;
+    weft_job *j;
+    weft_time start = weft_now();
+    begin(&(weft_pool_options){.workers = 2, .queue = 2, .keep_alive = WEFT_SECOND});
+    CHECK_INT(weft_pool_submit_with(pool, &(weft_job_options){.retry = &(weft_retry_options){.delay = 10 * WEFT_MS, .jitter = -1}}, fails_once, NULL, &j), ==, 0);
+    weft_sleep(WEFT_MS); /* it pauses, and its worker is free */
+    CHECK_INT(weft_pool_submit(pool, sleeps_long, NULL), ==, 0);
+    CHECK_INT(weft_job_wait(j, &result), ==, 0);
+    CHECK_INT(result, ==, 0);
+    CHECK_INT(weft_now() - start, ==, 10 * WEFT_MS);
+    weft_job_free(j);
+    CHECK_INT(weft_pool_drain(pool), ==, 0);
+    weft_pool_free(pool);
+    return 0;
+}
+
 static void test_nested(void **s) { (void)s; in_simulation(nested, NULL); in_run(nested, NULL); }
 static void test_chains(void **s) { (void)s; in_run(chains, NULL); }
 static void test_circles(void **s) { (void)s; in_simulation(circles, NULL); }
@@ -462,6 +622,12 @@ static void test_patience(void **s) { (void)s; in_simulation(patience, NULL); }
 static void test_lives_on(void **s) { (void)s; in_simulation(lives_on, NULL); in_run(lives_on, NULL); }
 static void test_cancel_on_error(void **s) { (void)s; in_simulation(cancel_on_error, NULL); in_run(cancel_on_error, NULL); }
 static void test_quit_first(void **s) { (void)s; in_run(quit_first, NULL); }
+static void test_no_token_in_time(void **s) { (void)s; in_simulation(no_token_in_time, NULL); }
+static void test_guest_is_cancelled(void **s) { (void)s; in_simulation(guest_is_cancelled, NULL); }
+static void test_not_made(void **s) { (void)s; in_simulation(not_made, NULL); }
+static void test_nested_too_late(void **s) { (void)s; in_simulation(nested_too_late, NULL); }
+static void test_attempt_while_busy(void **s) { (void)s; in_simulation(attempt_while_busy, NULL); }
+static void test_init_fails_late(void **s) { (void)s; in_simulation(init_fails_late, NULL); }
 
 int
 main(void)
@@ -469,6 +635,9 @@ main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_crash_is_a_crash), cmocka_unit_test(test_nested), cmocka_unit_test(test_chains),
         cmocka_unit_test(test_circles), cmocka_unit_test(test_cancelled_with_queue), cmocka_unit_test(test_comes_as_it_leaves),
         cmocka_unit_test(test_all_fail), cmocka_unit_test(test_released), cmocka_unit_test(test_released_at_work), cmocka_unit_test(test_patience),
-        cmocka_unit_test(test_lives_on), cmocka_unit_test(test_cancel_on_error), cmocka_unit_test(test_quit_first)};
+        cmocka_unit_test(test_lives_on), cmocka_unit_test(test_cancel_on_error), cmocka_unit_test(test_quit_first),
+        cmocka_unit_test(test_init_fails_late), cmocka_unit_test(test_no_token_in_time),
+        cmocka_unit_test(test_guest_is_cancelled), cmocka_unit_test(test_not_made), cmocka_unit_test(test_nested_too_late),
+        cmocka_unit_test(test_attempt_while_busy)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -138,6 +138,76 @@ each_failure(const weft_pool_options *o)
     printf("%d allocations\n", n - 1);
 }
 
+/* ---- who was let in and then could not be served lets in the next ---- */
+
+static weft_event gate;
+static int inits;
+
+static int
+init_fails_first(void **state, void *user)
+{
+    (void)state, (void)user;
+    if (inits++)
+        return 0;
+    weft_event_hold(&gate);
+    __atomic_store_n(&countdown, 1, __ATOMIC_RELAXED); /* there will be no memory for another worker, once */
+    return -EIO;
+}
+
+struct submitter {
+    weft_pool *p;
+    int *err;
+};
+
+static int
+submits(void *arg)
+{
+    struct submitter *s = arg;
+    *s->err = weft_pool_submit(s->p, one, NULL);
+    return 0;
+}
+
+static int
+two_wait_for_room(void *arg)
+{
+    (void)arg;
+    int err[2] = {1, 1};
+    weft_wg g = WEFT_WG_INIT;
+    weft_pool *p;
+    weft_pool_stats s;
+    ran = inits = 0;
+    weft_event_init(&gate);
+    CHECK_INT(weft_pool_new(&p, &(weft_pool_options){.workers = 1, .queue = 1, .keep_alive = WEFT_SECOND, .init = init_fails_first}), ==, 0);
+    for (int i = 0; i < 2; i++)
+        CHECK_INT(weft_pool_submit(p, one, NULL), ==, 0);
+    struct submitter submitters[2] = {{p, &err[0]}, {p, &err[1]}};
+    for (int i = 0; i < 2; i++)
+        CHECK_INT(weft_wg_go(&g, submits, &submitters[i]), ==, 0);
+    do {
+        weft_yield();
+        weft_pool_stats_get(p, &s);
+    } while (s.submitted != 4);
+    for (int i = 0; i < 20; i++)
+        weft_yield(); /* one worker: now they wait for room */
+    weft_event_set(&gate);
+    CHECK_INT(weft_wg_wait(&g), ==, 0);
+    CHECK_INT(err[0], ==, -ENOMEM);
+    CHECK_INT(err[1], ==, 0);
+    CHECK_INT(weft_pool_drain(p), ==, 0);
+    CHECK_INT(ran, ==, 1);
+    weft_pool_free(p);
+    return 0;
+}
+
+static void
+lets_in_the_next(void **state)
+{
+    (void)state;
+    check_failures = 0;
+    assert_int_equal(weft_run_with(&(weft_config){.workers = 1}, two_wait_for_room, NULL), 0);
+    assert_int_equal(check_failures, 0);
+}
+
 static void plain(void **s) { (void)s; static const weft_pool_options o = {.workers = 2, .queue = 2}; each_failure(&o); }
 static void board(void **s) { (void)s; static const weft_pool_options o = {.workers = 2, .queue = 2, .latency = 1, .ended = told}; each_failure(&o); }
 static void elastic(void **s) { (void)s; static const weft_pool_options o = {.workers = 2, .queue = 2, .keep_alive = WEFT_SECOND, .ended = told, .ordered = 1}; each_failure(&o); }
@@ -145,6 +215,6 @@ static void elastic(void **s) { (void)s; static const weft_pool_options o = {.wo
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(plain), cmocka_unit_test(board), cmocka_unit_test(elastic)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(plain), cmocka_unit_test(board), cmocka_unit_test(elastic), cmocka_unit_test(lets_in_the_next)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -306,6 +306,25 @@ extremes(void *arg)
     return 0;
 }
 
+/** Tokens that come behind all time are waited for where no deadline says otherwise: the rate may change. */
+static int
+behind_all_time(void *arg)
+{
+    (void)arg;
+    const uint64_t most = UINT64_C(1) << 32;
+    weft_wg g = WEFT_WG_INIT;
+    weft_rate *r = new_rate(1, (weft_time)1 << 59, most);
+    struct waiter patient = {.r = r, .n = most, .err = 1};
+    CHECK_INT(weft_rate_wait(r, most), ==, 0);
+    start(&g, &patient);
+    CHECK_INT(stats(r).waiting, ==, 1);
+    CHECK_INT(weft_rate_set(r, &(weft_rate_options){.tokens = most, .period = 1, .burst = most}), ==, 0);
+    CHECK_INT(weft_wg_wait(&g), ==, 0);
+    CHECK_INT(patient.err, ==, 0);
+    weft_rate_free(r);
+    return 0;
+}
+
 static void tokens_flow_evenly(void **state) { (void)state; in_simulation(evenly, NULL); }
 static void nobody_is_passed(void **state) { (void)state; in_simulation(in_order, NULL); }
 static void too_near_and_given_up(void **state) { (void)state; in_simulation(giving_up, NULL); }
@@ -313,6 +332,7 @@ static void a_deadline_behind_slow_ones(void **state) { (void)state; in_simulati
 static void set_while_in_use(void **state) { (void)state; in_simulation(setting, NULL); }
 static void reserve_and_return(void **state) { (void)state; in_simulation(reserving, NULL); }
 static void large_and_small_numbers(void **state) { (void)state; in_simulation(extremes, NULL); }
+static void no_time_is_no_deadline(void **state) { (void)state; in_simulation(behind_all_time, NULL); }
 
 /** By the real clock, and from plain threads without a runtime: not faster than it may be. */
 static void
@@ -347,6 +367,6 @@ main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(tokens_flow_evenly), cmocka_unit_test(nobody_is_passed), cmocka_unit_test(too_near_and_given_up),
         cmocka_unit_test(a_deadline_behind_slow_ones), cmocka_unit_test(set_while_in_use), cmocka_unit_test(reserve_and_return),
-        cmocka_unit_test(large_and_small_numbers), cmocka_unit_test(plain_threads), cmocka_unit_test(values_that_are_none)};
+        cmocka_unit_test(large_and_small_numbers), cmocka_unit_test(no_time_is_no_deadline), cmocka_unit_test(plain_threads), cmocka_unit_test(values_that_are_none)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

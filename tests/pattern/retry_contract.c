@@ -227,6 +227,8 @@ delays(void **state)
     assert_int_equal(weft_retry_delay(&o, 11), 1024 * WEFT_SECOND);
     assert_true(weft_retry_delay(&o, 4000000000u) > 0);
     assert_true(weft_retry_delay(&o, 4000000000u) < (weft_time)1 << 60);
+    o.max_delay = ((weft_time)1 << 60) - 1; /* as a double it would be 2^60, which is no duration */
+    assert_true(weft_retry_delay(&o, 4000000000u) < (weft_time)1 << 60);
     o.factor = 0.25; /* as 1 */
     assert_int_equal(weft_retry_delay(&o, 9), WEFT_SECOND);
     o.delay = -1;
