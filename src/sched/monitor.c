@@ -9,6 +9,7 @@
  *             worker wakes. So an idle program is woken by nothing, and a busy one pays a few us a ms.
  * Timers      of stuck workers and of spares are run here, when they are due: nobody else looks after them.
  * [crew.slot] see offer_slot() in worker.c.
+ * Proved by   tests/model (taken): no deadlock is found while a task is in the monitor's hands.
  * Locks       none. Fields of a worker are read while it writes them: each look is a guess, and a wrong guess costs a thread's wake. */
 #include "sched/monitor.h"
 
