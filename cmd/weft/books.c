@@ -83,11 +83,13 @@ books_close(struct job *j, const struct outcome *out, double started, weft_time 
     r->work += took;
     r->bytes += bytes;
     int err = joblog_add(&r->log, j->seq, started, (double)took / (double)WEFT_SECOND, bytes, code, signal, j->command.log);
+    bool first_error = err && !r->log_failed;
+    r->log_failed |= err != 0;
     bool halt = !killed && halts(r, bad);
     progress_draw(r, false);
     weft_mutex_unlock(&r->lock);
     if (err) {
-        if (!run_stopping(r)) /* said once */
+        if (first_error && !run_stopping(r))
             say("%s: %s", o->joblog, strerror(-err));
         run_stop(r, SIGTERM, 125);
     } else if (halt) {

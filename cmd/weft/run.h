@@ -46,6 +46,7 @@ struct run {
     uint64_t running; /* see above */
     bool feeding;     /* the feeder is among them */
     uint64_t begun, ended, failed, succeeded, skipped;
+    bool log_failed; /* it has been said */
     uint64_t spawned; /* processes that could be started */
     uint64_t total;   /* jobs in all, once the input has ended; 0: not known yet */
     uint64_t bytes;   /* of the jobs' output */

@@ -485,6 +485,8 @@ without_a_runtime(void **state)
 int
 main(void)
 {
+    signal(SIGINT, SIG_DFL); /* a shell starts what goes to the background with SIGINT ignored, and then it stays ignored */
+    signal(SIGTERM, SIG_DFL);
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_second_one_ends_the_process), cmocka_unit_test(last_added_first), cmocka_unit_test(times_between_levels), cmocka_unit_test(drains_that_fail),
         cmocka_unit_test(tasks_that_say_so), cmocka_unit_test(parents_and_children), cmocka_unit_test(without_a_runtime), cmocka_unit_test(a_signal_asks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
