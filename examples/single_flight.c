@@ -11,12 +11,13 @@ struct page { char text[32]; };
 static weft_flight *pages;
 static weft_ctx *first_asker;
 static int fetches, good, cancelled; /* atomic */
+static weft_event answer = WEFT_EVENT_INIT;
 
 static int
 fetch(void *out, void *arg)
 {
     __atomic_add_fetch(&fetches, 1, __ATOMIC_RELAXED);
-    int err = weft_sleep(20 * WEFT_MS); /* the network */
+    int err = weft_event_wait(&answer); /* of the network */
     if (err)
         return err;
     snprintf(((struct page *)out)->text, sizeof(struct page), "contents of %s", (const char *)arg);
@@ -36,11 +37,21 @@ asks(void *arg)
     return arg ? err : 0;
 }
 
+static uint64_t
+asked(void)
+{
+    weft_flight_stats s;
+    weft_flight_stats_get(pages, &s);
+    return s.asked;
+}
+
 static int
 round_of_twenty(bool cancel_first)
 {
     weft_wg all = WEFT_WG_INIT;
+    uint64_t before = asked();
     fetches = good = cancelled = 0;
+    weft_event_reset(&answer);
     first_asker = weft_ctx_with_cancel(NULL);
     int err = 0;
     WEFT_WITH_CTX (first_asker)
@@ -49,8 +60,11 @@ round_of_twenty(bool cancel_first)
         weft_yield(); /* it leads */
     for (int i = 0; i < 19 && !err; i++)
         err = weft_wg_go(&all, asks, NULL);
+    while (!err && asked() - before < 20)
+        weft_yield(); /* all wait for the one */
     if (cancel_first)
         weft_ctx_cancel(first_asker, 0);
+    weft_event_set(&answer);
     if (!err)
         err = weft_wg_wait(&all);
     weft_ctx_free(first_asker);
