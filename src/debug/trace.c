@@ -1,11 +1,11 @@
 /* trace.c: the flight recorder: a ring of events a thread, and how to read them while they are written.
  *
- * Idea        Each thread writes to a ring of its own, a plain store and no lock. Rings stay when their thread ends, until the next
- *             start, so nothing recorded is lost with a thread. Names are numbered at their first use; a record holds the number.
+ * Idea        Each thread writes to a ring of its own, a plain store and no lock. A ring stays when its thread ends, so nothing recorded
+ *             is lost with it; in a later session another thread may have it. Names are numbered at their first use; a record holds the number.
  * Reading     copies a ring, then looks how far its thread has come meanwhile: what may have been written over is dropped.
  *             [trace.head]
  * Sessions    weft_trace_start() makes a new session; a thread whose ring is of an older one empties it. [trace.session]
- * Invariants  Only its thread writes a ring. A number once given to a name stays.
+ * Invariants  Only its thread writes a ring, from ring_new() to ring_left(). A number once given to a name stays.
  * Locks       lock: the list of rings, start and stop. names_lock: the table. The recorder runs under any lock of the library
  *             (a channel's, say) and takes names_lock and, once in a thread's life, lock; nothing is called with these held. */
 #include "debug/trace.h"
@@ -31,13 +31,14 @@ struct ring_buffer {
     uint64_t head;    /* atomic: how many were ever written in this session */
     uint64_t mask;    /* its size - 1 */
     uint32_t session; /* atomic */
+    bool left;        /* lock: its thread has ended */
     int worker;       /* its index, -1: a plain thread */
     int tid;
 };
 
 static uint32_t lock, names_lock;
-static struct ring_buffer *rings[RINGS_MAX]; /* atomic: set once each */
-static uint32_t n_rings;                     /* atomic; lock */
+static struct ring_buffer *rings[RINGS_MAX]; /* lock; set once each */
+static uint32_t n_rings;                     /* lock */
 static uint32_t session;                     /* atomic; lock: 0: never started */
 static uint64_t size = EVENTS_DEFAULT;       /* atomic; lock: of rings that are made or emptied from now on */
 static uint64_t lost;                        /* atomic: of threads that have no ring, memory being short */
@@ -46,6 +47,8 @@ static char names[NAMES_MAX][TRACE_NAME]; /* names_lock to write; names[0] is ""
 static uint32_t n_names = 1;              /* names_lock */
 
 static __thread struct ring_buffer *own;
+static pthread_key_t own_slot; /* holds own too, to hear of the thread's end */
+static bool own_slot_made;     /* constant */
 
 /* ---- names ---- */
 
@@ -109,25 +112,65 @@ trace_thread(uint16_t i, int *tid)
 
 /* ---- recording ---- */
 
+/** The thread whose ring it is ends. */
+static void
+ring_left(void *ring)
+{
+    struct ring_buffer *r = ring;
+    own = NULL; /* what still records in this thread takes another */
+    spin_lock(&lock);
+    r->left = true;
+    spin_unlock(&lock);
+}
+
+/** One that a thread has left in an earlier session. NULL: there is none. */
+static struct ring_buffer *
+ring_reuse(void)
+{
+    struct ring_buffer *found = NULL;
+    spin_lock(&lock);
+    for (uint32_t i = 0; i < n_rings && !found; i++)
+        if (rings[i]->left && a_load_rlx(&rings[i]->session) != session) /* its writer has left under the lock */
+            found = rings[i];
+    if (found)
+        found->left = false;
+    spin_unlock(&lock);
+    return found;
+}
+
+static void
+ring_take(struct ring_buffer *r)
+{
+    struct worker *w = worker_self();
+    r->worker = w ? (int)w->index : -1;
+    r->tid = os_thread_id();
+    if (own_slot_made)
+        (void)os_thread_slot_set(own_slot, r); /* without it this ring is nobody else's */
+}
+
 /** The calling thread has none yet. NULL: memory is short. */
 static COLD struct ring_buffer *
 ring_new(void)
 {
     uint64_t events = a_load_rlx(&size); /* one of the sizes asked for */
-    struct ring_buffer *r = os_mem_alloc(sizeof *r);
+    struct ring_buffer *r = ring_reuse();
+    if (r) {
+        ring_take(r);
+        return r;
+    }
+    r = os_mem_alloc(sizeof *r);
     struct record *records = r ? os_mem_alloc(events * sizeof *records) : NULL;
-    struct worker *w = worker_self();
     if (records) {
-        *r = (struct ring_buffer){.records = records, .mask = events - 1, .worker = w ? (int)w->index : -1, .tid = os_thread_id()};
+        *r = (struct ring_buffer){.records = records, .mask = events - 1};
         spin_lock(&lock);
-        uint32_t at = n_rings;
-        if (at < RINGS_MAX) {
-            a_store_rel(&rings[at], r);      /* [trace.rings] */
-            a_store_rel(&n_rings, at + 1);   /* [trace.rings] */
-        }
+        bool room = n_rings < RINGS_MAX;
+        if (room)
+            rings[n_rings++] = r;
         spin_unlock(&lock);
-        if (at < RINGS_MAX)
+        if (room) {
+            ring_take(r);
             return r;
+        }
         os_mem_release(records, events * sizeof *records);
     }
     if (r)
@@ -433,6 +476,7 @@ on_run(bool begins)
 __attribute__((constructor)) static void
 hook(void)
 {
+    own_slot_made = os_thread_slot(&own_slot, ring_left);
     rt.trace = on_event;
     rt.trace_run = on_run;
 }

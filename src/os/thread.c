@@ -218,3 +218,15 @@ os_thread_atfork(void (*before)(void), void (*parent)(void), void (*child)(void)
 {
     return -pthread_atfork(before, parent, child);
 }
+
+bool
+os_thread_slot(pthread_key_t *slot, void (*fn)(void *value))
+{
+    return pthread_key_create(slot, fn) == 0;
+}
+
+bool
+os_thread_slot_set(pthread_key_t slot, void *value)
+{
+    return pthread_setspecific(slot, value) == 0;
+}

@@ -34,6 +34,11 @@ bool os_membarrier_init(void);
 /** A full memory barrier in every running thread of the process. Only after os_membarrier_init() said true. */
 void os_membarrier(void);
 
+/** A place in each thread; when a thread ends that has put something there, fn gets it. False: there are no more places. */
+bool os_thread_slot(pthread_key_t *slot, void (*fn)(void *value));
+/** False: memory is short. */
+bool os_thread_slot_set(pthread_key_t slot, void *value);
+
 /** Call fn in the child of each fork from now on. 0 or -errno. */
 int os_thread_atfork(void (*before)(void), void (*parent)(void), void (*child)(void));
 

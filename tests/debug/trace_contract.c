@@ -201,6 +201,34 @@ reading_while_it_is_written(void **state)
     in_run(while_it_goes_on, NULL);
 }
 
+/** Bytes of address space that this process has. */
+static long
+address_space(void)
+{
+    long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (f && fscanf(f, "%ld", &pages) != 1)
+        pages = 0;
+    if (f)
+        fclose(f);
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
+/** Each run has threads of its own. A later session has the rings that they have left; 50 times 10 MB would show. */
+static void
+rings_are_used_again(void **state)
+{
+    (void)state;
+    long before = 0;
+    for (int i = 0; i < 51; i++) {
+        in_run(much, &(weft_trace_options){.events = 1 << 18});
+        if (i == 0)
+            before = address_space();
+    }
+    assert_true(before > 0);
+    assert_true(address_space() - before < 250L * 1000 * 1000);
+}
+
 static int
 plain(void *arg)
 {
@@ -235,6 +263,7 @@ main(void)
         cmocka_unit_test(files_that_cannot_be_written),
         cmocka_unit_test(jobs_of_a_pool),
         cmocka_unit_test(reading_while_it_is_written),
+        cmocka_unit_test(rings_are_used_again),
         cmocka_unit_test(by_the_environment),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

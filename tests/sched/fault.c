@@ -326,6 +326,24 @@ around_calls(void *arg)
 
 static int nothing(void *arg) { (void)arg; return 0; }
 
+/** A recorder without memory loses events, and a file that cannot be put together says so; the program goes on. */
+static int
+traces(void *arg)
+{
+    weft_wg g = WEFT_WG_INIT;
+    (void)arg;
+    CHECK_INT(weft_trace_start(&(weft_trace_options){.events = 64}), ==, 0);
+    for (int i = 0; i < 4; i++)
+        CHECK(known(weft_wg_go(&g, nothing, NULL)));
+    weft_trace_mark("here", 1);
+    int err = weft_wg_wait(&g);
+    CHECK(known(err));
+    err = weft_trace_stop("/dev/null");
+    CHECK(err == 0 || err == -ENOMEM);
+    CHECK_INT(weft_trace_on(), ==, 0);
+    return err;
+}
+
 /** A quit signal that cannot be made leaves nothing; one that could comes to its end. */
 static int
 quits(void *arg)
@@ -408,6 +426,7 @@ static void tied_paths(void **state) { (void)state; all_failures(tied); }
 static void group_paths(void **state) { (void)state; all_failures(groups); }
 static void timer_paths(void **state) { (void)state; all_failures(timers); }
 static void around_call_paths(void **state) { (void)state; all_failures(around_calls); }
+static void trace_paths(void **state) { (void)state; all_failures(traces); }
 static void quit_paths(void **state) { (void)state; all_failures(quits); }
 
 int
@@ -426,6 +445,7 @@ main(void)
         cmocka_unit_test(timer_paths),
         cmocka_unit_test(around_call_paths),
         cmocka_unit_test(quit_paths),
+        cmocka_unit_test(trace_paths),
         cmocka_unit_test(simulator_paths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
