@@ -5,7 +5,7 @@
  *             output counts its producers, one for each input and one for the merge itself until it takes no more inputs: the
  *             last one closes.
  * Order       Senders that wait in a channel are served first come, first served: that is WEFT_MERGE_FAIR. For the others a sender must
- *             have the turn (turn.c): who is next is decided there, not in the channel.
+ *             have the turn (merge_turn.c): who is next is decided there, not in the channel.
  * Contexts    of the group, which ends with the merge; below it `taking`, which ends with weft_merge_drain(); below that one for each
  *             input, which ends with weft_merge_remove(). A task carries its input's while it takes; a value that it has then
  *             is delivered under the group's.
