@@ -178,7 +178,7 @@ while_it_goes_on(void *arg)
     weft_chan *c = weft_chan_new(sizeof(int), 2);
     for (int i = 0; i < 8; i++)
         CHECK_INT(weft_wg_go(&wg, pings, c), ==, 0);
-    long rounds = scaled(30);
+    long rounds = scaled(10);
     for (long i = 0; i < rounds; i++) {
         CHECK_INT(weft_trace_start(&(weft_trace_options){.events = i % 2 ? 64 : 256}), ==, 0);
         for (int k = 0; k < 300; k++)

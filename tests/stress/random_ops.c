@@ -4,7 +4,7 @@
  *             dropped. At the end each value that was sent has been received or dropped, once; each other one is still its sender's,
  *             who sends it again next time. Channels are closed, replaced and freed while others use them; contexts are
  *             cancelled and replaced; half of the threads go on while the run ends and after it. Locks guard plain counters.
- * Repeat      WEFT_SEED=n; the order of threads is theirs, though. WEFT_STRESS_SECONDS: how long, default 2. WEFT_STRESS_TIED=1: of the tasks
+ * Repeat      WEFT_SEED=n; the order of threads is theirs, though. WEFT_STRESS_SECONDS: how long, default 1. WEFT_STRESS_TIED=1: of the tasks
  *             some are sticky and some are threads. */
 #include "support/check.h"
 
@@ -500,7 +500,7 @@ whole_run(void *arg)
     (void)arg;
     for (int i = 0; i < TASKS; i++)
         CHECK_INT(go_member(kind_of_task((uint32_t)i), &g, act_as_task, &actors[i]), ==, 0);
-    weft_time until = weft_in(env_or("WEFT_STRESS_SECONDS", 2) * WEFT_SECOND);
+    weft_time until = weft_in(env_or("WEFT_STRESS_SECONDS", 1) * WEFT_SECOND);
     while (weft_now() < until)
         CHECK_INT(weft_sleep(10 * WEFT_MS), ==, 0);
     __atomic_store_n(&tasks_over, 1, __ATOMIC_SEQ_CST);
@@ -536,7 +536,7 @@ random_operations(void **state)
     (void)state;
     uint32_t seed = (uint32_t)env_or("WEFT_SEED", (long)time(NULL));
     print_message("WEFT_SEED=%u\n", seed);
-    values = ((uint64_t)env_or("WEFT_STRESS_SECONDS", 2) + 1) << 19; /* untouched memory costs nothing */
+    values = ((uint64_t)env_or("WEFT_STRESS_SECONDS", 1) + 1) << 19; /* untouched memory costs nothing */
     states = calloc(ACTORS * values, 1);
     assert_non_null(states);
     check_failures = 0;

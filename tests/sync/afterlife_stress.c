@@ -36,7 +36,9 @@ static void
 again(void)
 {
     static unsigned polls;
-    if (++polls % 64 == 0)
+    if (++polls % (64 * 64) == 0)
+        CHECK_INT(weft_sleep(1), ==, 0); /* its worker may need the CPU that we poll on */
+    else if (polls % 64 == 0)
         weft_yield(); /* the first party may be queued on our own worker */
 }
 
@@ -175,8 +177,12 @@ static const struct kind kinds[] = {
 static void
 until(int *what, int value)
 {
-    while (__atomic_load_n(what, __ATOMIC_ACQUIRE) != value)
-        weft_yield();
+    for (unsigned polls = 1; __atomic_load_n(what, __ATOMIC_ACQUIRE) != value; polls++) {
+        if (polls % 1024 == 0)
+            CHECK_INT(weft_sleep(1), ==, 0); /* the other party's worker may need the CPU that we poll on */
+        else
+            weft_yield();
+    }
 }
 
 static bool
