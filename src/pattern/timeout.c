@@ -4,7 +4,8 @@
  *             than its parent's is its own. A watch for standing still is one timer that is set anew for what is left since the last touch: so
  *             a touch is a store, and nobody takes a lock.
  * Invariants  `over` is set before the timer is stopped, so a look that runs meanwhile sets it anew at most once: stopping twice is enough.
- * Order       last, expired relaxed: a touch that comes at the same time as the look may be early or late. */
+ * Order       last, expired relaxed: a touch that comes at the same time as the look may be early or late; expired is set before the
+ *             context is ended, so whoever has seen that end sees it. */
 #include <weft/ctx.h>
 #include <weft/timeout.h>
 #include <weft/timer.h>
@@ -79,7 +80,8 @@ look(void *arg)
     weft_idle *w = arg;
     if (__atomic_load_n(&w->over, __ATOMIC_ACQUIRE) || weft_ctx_err(w->ctx))
         return 0;
-    weft_time left = w->limit - (weft_now() - __atomic_load_n(&w->last, __ATOMIC_RELAXED));
+    weft_time now = weft_now(); /* before `last` is read: what is then called standing still was so long */
+    weft_time left = w->limit - (now - __atomic_load_n(&w->last, __ATOMIC_RELAXED));
     int err = left > 0 ? weft_timer_reset(&w->timer, left) : -ETIMEDOUT;
     if (err >= 0)
         return 0;
@@ -150,8 +152,8 @@ weft_call_idle(weft_idle_fn fn, void *arg, weft_time d, enum weft_timed *who)
         return -ENOMEM;
     WEFT_WITH_CTX(w->ctx)
         err = fn(w, arg);
-    bool still = weft_idle_expired(w);
-    tell(who, still ? WEFT_TIMED_OWN : weft_ctx_err(w->ctx) ? WEFT_TIMED_OUTER : WEFT_TIMED_NOT);
+    bool ended = weft_ctx_err(w->ctx) != 0, still = ended && weft_idle_expired(w); /* in this order: a look may end it just now */
+    tell(who, still ? WEFT_TIMED_OWN : ended ? WEFT_TIMED_OUTER : WEFT_TIMED_NOT);
     weft_idle_free(w);
     return still && err == -ECANCELED ? -ETIMEDOUT : err;
 }

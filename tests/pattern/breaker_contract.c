@@ -1,8 +1,7 @@
-/* breaker_contract.c: what <weft/breaker.h> promises, with exact times; and its books under many tasks and threads. */
+/* breaker_contract.c: what <weft/breaker.h> promises, with exact times. */
 #include "pattern/simulated.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <string.h>
 
 #include <weft/errno.h>
@@ -236,85 +235,10 @@ values_that_are_none(void **state)
         assert_null(weft_breaker_new(&bad[i]));
 }
 
-/* ---- many at once ---- */
-
-static weft_breaker *shared;
-static long rounds;
-static int changes;
-
-static void
-count_change(weft_breaker *b, enum weft_breaker_state from, enum weft_breaker_state to, void *user)
-{
-    (void)b;
-    CHECK(from != to);
-    int *last = user; /* one after the other: no atomic */
-    CHECK_INT(*last, ==, (int)from);
-    *last = (int)to;
-    changes++;
-}
-
-static int
-hammers(void *arg)
-{
-    unsigned seed = (unsigned)(uintptr_t)arg;
-    for (long i = 0; i < rounds; i++) {
-        uint64_t ticket;
-        seed = seed * 1103515245 + 12345;
-        unsigned what = seed >> 16;
-        if (weft_breaker_enter(shared, &ticket) == 0) {
-            if (what % 3 == 0)
-                weft_yield();
-            weft_breaker_done(shared, ticket, what % 4 == 0 ? -EIO : what % 4 == 1 ? -ECANCELED : 0);
-        } else if (what % 2) {
-            weft_yield();
-        }
-        if (what % 64 == 0)
-            stats(shared);
-    }
-    return 0;
-}
-
-static void *thread_hammers(void *arg) { hammers(arg); return NULL; }
-
-static int
-all(void *arg)
-{
-    (void)arg;
-    weft_wg g = WEFT_WG_INIT;
-    pthread_t threads[2];
-    for (uintptr_t i = 0; i < 2; i++)
-        CHECK_INT(pthread_create(&threads[i], NULL, thread_hammers, (void *)(100 + i)), ==, 0);
-    for (uintptr_t i = 1; i <= 8; i++)
-        CHECK_INT(weft_wg_go(&g, hammers, (void *)i), ==, 0);
-    CHECK_INT(weft_wg_wait(&g), ==, 0);
-    weft_block_begin();
-    for (int i = 0; i < 2; i++)
-        pthread_join(threads[i], NULL);
-    weft_block_end();
-    weft_breaker_stats s = stats(shared);
-    CHECK_INT(s.running, ==, 0);
-    CHECK_INT(s.entered + s.refused, ==, 10 * rounds);
-    CHECK(s.opened > 0);
-    return 0;
-}
-
-static void
-books_of_many(void **state)
-{
-    (void)state;
-    int last = WEFT_BREAKER_CLOSED;
-    rounds = scaled(5000);
-    changes = 0;
-    shared = weft_breaker_new(&(weft_breaker_options){.failures = 3, .ratio = 0.3, .open = 10 * WEFT_US, .trials = 2, .changed = count_change, .user = &last});
-    assert_non_null(shared);
-    in_run(all, NULL);
-    weft_breaker_free(shared);
-}
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(opens_after_failures_in_a_row), cmocka_unit_test(half_open_lets_some_through),
-        cmocka_unit_test(the_ratio_of_a_window), cmocka_unit_test(hooks_are_called), cmocka_unit_test(values_that_are_none), cmocka_unit_test(books_of_many)};
+        cmocka_unit_test(the_ratio_of_a_window), cmocka_unit_test(hooks_are_called), cmocka_unit_test(values_that_are_none)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

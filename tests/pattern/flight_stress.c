@@ -1,18 +1,13 @@
 /* flight_stress.c: many tasks and plain threads ask for few keys, with cancels, deadlines and forgetting. Every result knows when
  * its leader returned: nobody who asked later gets it. Calls of one key do not overlap unless one was forgotten, and values are given
  * back. */
-#include "support/again.h"
-#include "support/check.h"
-
-#include <pthread.h>
-#include <stdbool.h>
+#include "support/crowd.h"
 
 #include <weft/errno.h>
 
 enum { TASKS = 16, THREADS = 2, KEYS = 3 };
 
 static weft_flight *f;
-static long rounds;
 static bool forgetting;
 static int running[KEYS]; /* atomic, as all here */
 static uint64_t calls, clock_now, alive, got, led_well;
@@ -60,8 +55,9 @@ fetch(void *out, void *arg)
 }
 
 static void
-ask(unsigned what)
+ask(unsigned *seed)
 {
+    unsigned what = draw(seed);
     struct ask a = {what % KEYS, what / KEYS, false};
     struct value v = {KEYS, NULL};
     char key[2] = {'k', (char)a.key};
@@ -94,33 +90,10 @@ ask(unsigned what)
 }
 
 static int
-asker(void *arg)
-{
-    unsigned seed = (unsigned)(uintptr_t)arg + 1000 * (unsigned)stress_round;
-    for (long i = 0; i < rounds; i++) {
-        seed = seed * 1103515245 + 12345;
-        ask(seed >> 12);
-    }
-    return 0;
-}
-
-static void *thread_asker(void *arg) { asker(arg); return NULL; }
-
-static int
 all(void *arg)
 {
     (void)arg;
-    weft_wg g = WEFT_WG_INIT;
-    pthread_t threads[THREADS];
-    for (uintptr_t i = 0; i < THREADS; i++)
-        CHECK_INT(pthread_create(&threads[i], NULL, thread_asker, (void *)(1000 + i)), ==, 0);
-    for (uintptr_t i = 1; i <= TASKS; i++)
-        CHECK_INT(weft_wg_go(&g, asker, (void *)i), ==, 0);
-    CHECK_INT(weft_wg_wait(&g), ==, 0);
-    weft_block_begin();
-    for (int i = 0; i < THREADS; i++)
-        pthread_join(threads[i], NULL);
-    weft_block_end();
+    crowd(TASKS, THREADS, scaled(2000), ask);
     weft_flight_stats s;
     weft_flight_stats_get(f, &s);
     CHECK_INT(s.asked, ==, s.led + s.shared + s.gave_up);
@@ -135,7 +108,6 @@ all(void *arg)
 static void
 run_with(bool forget)
 {
-    rounds = scaled(2000);
     forgetting = forget;
     calls = alive = got = led_well = 0;
     f = weft_flight_new(&(weft_flight_options){.size = sizeof(struct value), .share = share, .drop = drop});

@@ -1,10 +1,6 @@
 /* rate_stress.c: many tasks and plain threads on one limiter, with cancels, deadlines and changed rates. What was taken is counted by those
  * who took it, and is no more than has flowed in. */
-#include "support/again.h"
-#include "support/check.h"
-
-#include <pthread.h>
-#include <stdbool.h>
+#include "support/crowd.h"
 
 #include <weft/errno.h>
 
@@ -20,43 +16,36 @@ have(uint64_t n)
     __atomic_fetch_add(&got, n, __ATOMIC_RELAXED);
 }
 
-static unsigned
-next(unsigned *seed)
-{
-    *seed = *seed * 1103515245 + 12345;
-    return *seed >> 16;
-}
-
 static void
 one_round(unsigned *seed)
 {
-    uint64_t n = 1 + next(seed) % 4;
+    uint64_t n = 1 + draw(seed) % 4;
     weft_time delay;
     int err = 0;
-    switch (next(seed) % 8) {
+    switch (draw(seed) % 8) {
     case 0:
         err = weft_rate_try(r, n);
         CHECK(err == 0 || err == -EAGAIN);
         break;
     case 1:
-        err = weft_rate_wait_until(r, n, weft_in(next(seed) % 200 * WEFT_US));
+        err = weft_rate_wait_until(r, n, weft_in(draw(seed) % 200 * WEFT_US));
         CHECK(err == 0 || err == -ETIMEDOUT);
         break;
     case 2:
-        WEFT_WITH_TIMEOUT (next(seed) % 200 * WEFT_US)
+        WEFT_WITH_TIMEOUT (draw(seed) % 200 * WEFT_US)
             err = weft_rate_wait(r, n);
         CHECK(err == 0 || err == -ETIMEDOUT);
         break;
     case 3:
         CHECK_INT(weft_rate_reserve(r, n, &delay), ==, 0);
         CHECK(delay >= 0);
-        if (next(seed) % 2) {
+        if (draw(seed) % 2) {
             CHECK_INT(weft_rate_return(r, n), ==, 0);
             err = 1;
         }
         break;
     case 4:
-        CHECK_INT(weft_rate_set(r, &(weft_rate_options){.tokens = 50 + next(seed) % 100, .period = WEFT_MS, .burst = BURST}), ==, 0);
+        CHECK_INT(weft_rate_set(r, &(weft_rate_options){.tokens = 50 + draw(seed) % 100, .period = WEFT_MS, .burst = BURST}), ==, 0);
         err = 1;
         break;
     default:
@@ -65,17 +54,6 @@ one_round(unsigned *seed)
     if (!err)
         have(n);
 }
-
-static int
-user(void *arg)
-{
-    unsigned seed = (unsigned)(uintptr_t)arg + 10000 * (unsigned)stress_round;
-    for (long i = 0; i < rounds; i++)
-        one_round(&seed);
-    return 0;
-}
-
-static void *thread_user(void *arg) { user(arg); return NULL; }
 
 /** Waits that are cancelled from outside, one after the other. */
 static int
@@ -112,18 +90,10 @@ all(void *arg)
 {
     (void)arg;
     weft_wg g = WEFT_WG_INIT;
-    pthread_t threads[THREADS];
     weft_time start = weft_now();
-    for (uintptr_t i = 0; i < THREADS; i++)
-        CHECK_INT(pthread_create(&threads[i], NULL, thread_user, (void *)(1000 + i)), ==, 0);
-    for (uintptr_t i = 0; i < TASKS; i++)
-        CHECK_INT(weft_wg_go(&g, user, (void *)(i + 1)), ==, 0);
     CHECK_INT(weft_wg_go(&g, canceller, NULL), ==, 0);
+    crowd(TASKS, THREADS, rounds, one_round);
     CHECK_INT(weft_wg_wait(&g), ==, 0);
-    weft_block_begin();
-    for (int i = 0; i < THREADS; i++)
-        pthread_join(threads[i], NULL);
-    weft_block_end();
     weft_rate_stats s;
     weft_rate_stats_get(r, &s);
     weft_time took = weft_now() - start;
