@@ -1,16 +1,19 @@
-/* thumbnails.c: a folder of images made small, with libgd: names, load and scale on all processors, save; in the order of the names.
+/* thumbnails.c: a folder of images made small, with libvips: names, load and scale on all processors, save; in the order of the names.
  *
  * Usage: thumbnails FROM TO; without arguments it draws a few images first, one of which is broken. An image that cannot be read is
- * reported, the others go on. What is inside at a time is bounded: memory does not grow with the folder. */
+ * reported, the others go on. What is inside at a time is bounded: memory does not grow with the folder.
+ *
+ * libvips has threads of its own: it is told to use one an image, since the pipeline has many images at once; the task that waits for it
+ * says so to weft, and another runs meanwhile. */
 #include <weft.h>
 
 #include <dirent.h>
-#include <gd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <vips/vips.h>
 
 #include <weft/errno.h>
 
@@ -22,7 +25,7 @@ struct name {
 
 struct thumb {
     struct name name;
-    gdImagePtr image; /* owned by whoever has the thumb */
+    VipsImage *image; /* its pixels are in memory; owned by whoever has the thumb */
     int from_w, from_h;
 };
 
@@ -58,6 +61,23 @@ next_name(void *out, void *user)
     return 0;
 }
 
+/** The image of that file, so small that it fits; NULL: it is none. */
+static VipsImage *
+small(const char *path, int *w, int *h)
+{
+    VipsImage *lazy = vips_image_new_from_file(path, NULL), *scaled = NULL, *image = NULL;
+    if (lazy) { /* so far the header was read */
+        *w = vips_image_get_width(lazy);
+        *h = vips_image_get_height(lazy);
+        g_object_unref(lazy);
+        if (vips_thumbnail(path, &scaled, SIDE, "height", SIDE, NULL) == 0)
+            image = vips_image_copy_memory(scaled); /* now it computes */
+        g_clear_object(&scaled);
+    }
+    vips_error_clear();
+    return image;
+}
+
 static int
 shrink(const void *in, void *out, void *user)
 {
@@ -66,17 +86,10 @@ shrink(const void *in, void *out, void *user)
     char path[PATH_MAX_];
     t->name = *(const struct name *)in;
     path_of(path, j->from, t->name.text);
-    gdImagePtr full = gdImageCreateFromFile(path); /* a decoder that computes and blocks: as in any C program */
-    if (!full)
-        return -EBADMSG;
-    t->from_w = gdImageSX(full);
-    t->from_h = gdImageSY(full);
-    int longer = t->from_w > t->from_h ? t->from_w : t->from_h;
-    unsigned w = (unsigned)(t->from_w * SIDE / longer), h = (unsigned)(t->from_h * SIDE / longer);
-    gdImageSetInterpolationMethod(full, GD_BILINEAR_FIXED);
-    t->image = gdImageScale(full, w ? w : 1, h ? h : 1);
-    gdImageDestroy(full);
-    return t->image ? 0 : -ENOMEM;
+    weft_block_begin();
+    t->image = small(path, &t->from_w, &t->from_h);
+    weft_block_end();
+    return t->image ? 0 : -EBADMSG;
 }
 
 static int
@@ -86,10 +99,13 @@ save(const void *in, void *user)
     struct job *j = user;
     char path[PATH_MAX_];
     path_of(path, j->to, t->name.text);
-    if (!gdImageFile(t->image, path))
+    weft_block_begin();
+    int err = vips_image_write_to_file(t->image, path, NULL);
+    weft_block_end();
+    if (err)
         return -EIO; /* not used up: it goes to drop_thumb */
-    printf("%s: %dx%d to %dx%d\n", t->name.text, t->from_w, t->from_h, gdImageSX(t->image), gdImageSY(t->image));
-    gdImageDestroy(t->image);
+    printf("%s: %dx%d to %dx%d\n", t->name.text, t->from_w, t->from_h, vips_image_get_width(t->image), vips_image_get_height(t->image));
+    g_object_unref(t->image);
     return 0;
 }
 
@@ -104,7 +120,7 @@ static void
 drop_thumb(void *elem, void *user)
 {
     (void)user;
-    gdImageDestroy(((struct thumb *)elem)->image);
+    g_object_unref(((struct thumb *)elem)->image);
 }
 
 static int
@@ -131,17 +147,14 @@ static int
 draw(const char *dir, int i)
 {
     char path[PATH_MAX_], name[32];
-    int w = 320 + 40 * i, h = 240 + 97 * i % 300;
-    gdImagePtr image = gdImageCreateTrueColor(w, h);
-    if (!image)
+    VipsImage *image;
+    if (vips_zone(&image, 320 + 40 * i, 240 + 97 * i % 300, "uchar", TRUE, NULL) != 0)
         return -1;
-    for (int r = 0; r < w; r += 8)
-        gdImageFilledEllipse(image, w / 2, h / 2, w - r, h - r, gdTrueColor(r % 256, (r * i) % 256, 255 - r % 256));
     snprintf(name, sizeof name, "picture_%02d.%s", i, i % 2 ? "jpg" : "png");
     path_of(path, dir, name);
-    int ok = gdImageFile(image, path);
-    gdImageDestroy(image);
-    return ok ? 0 : -1;
+    int err = vips_image_write_to_file(image, path, NULL);
+    g_object_unref(image);
+    return err;
 }
 
 static int
@@ -175,24 +188,19 @@ remove_all(const char *dir)
     rmdir(dir);
 }
 
-static void
-quiet(int priority, const char *format, va_list args)
-{
-    (void)priority;
-    (void)format;
-    (void)args;
-}
-
 int
 main(int argc, char **argv)
 {
     char from[] = "/tmp/weft-images-XXXXXX", to[] = "/tmp/weft-thumbs-XXXXXX";
     struct job j = {.from = from, .to = to};
+    if (vips_init(argv[0]) != 0)
+        return fprintf(stderr, "thumbnails: %s\n", vips_error_buffer()), 1;
+    vips_concurrency_set(1);
+    vips_cache_set_max(0); /* no image is asked for twice */
     if (argc == 3)
         j = (struct job){.from = argv[1], .to = argv[2]};
     else if (!mkdtemp(from) || !mkdtemp(to) || draw_some(from) != 0)
         return perror("thumbnails"), 1;
-    gdSetErrorMethod(quiet); /* we say ourselves what cannot be read */
     j.n = scandir(j.from, &j.entries, is_image, alphasort);
     if (j.n < 0)
         return perror(j.from), 1;
@@ -204,5 +212,6 @@ main(int argc, char **argv)
         remove_all(from);
         remove_all(to);
     }
+    vips_shutdown();
     return err != 0;
 }
