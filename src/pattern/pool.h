@@ -266,6 +266,8 @@ int board_submit_entered(weft_pool *p, struct weft_job *j, enum weft_pool_full f
 bool board_has_room(weft_pool *p);
 
 /* pool_work.c: from the board */
+/** fn(arg), which is recorded as a span of that name. */
+int pool_call_traced(const char *name, weft_fn fn, void *arg);
 void board_work(struct worker *w);
 /** Run j, which is not queued, here and now; w: the caller's worker, or itself as a guest. Lock held, given back meanwhile. */
 void board_run(weft_pool *p, struct worker *w, struct weft_job *j);

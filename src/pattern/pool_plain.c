@@ -7,6 +7,8 @@
  *             no memory for a record stays in the channel, and workers run it first. */
 #include "pattern/pool.h"
 
+#include <weft/trace.h>
+
 #include <weft/errno.h>
 
 /* What travels in the queue. */
@@ -47,7 +49,7 @@ run_entry(struct worker *w, const struct entry *e)
         return;
     }
     book_count(&w->book.started);
-    int result = e->fn(e->arg);
+    int result = weft_trace_on() ? pool_call_traced(p->name, e->fn, e->arg) : e->fn(e->arg);
     books_let_read(p);
     book_count(result == 0 ? &w->book.done : &w->book.failed);
     if (result != 0 && p->policy != WEFT_GROUP_ISOLATE)

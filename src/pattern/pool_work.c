@@ -82,17 +82,19 @@ begin(weft_pool *p, struct worker *w, struct weft_job *j)
     }
 }
 
-/** Call the job's function; a span in a trace. */
+int
+pool_call_traced(const char *name, weft_fn fn, void *arg)
+{
+    weft_trace_begin(name);
+    int result = fn(arg);
+    weft_trace_end(name);
+    return result;
+}
+
 static int
 called(struct weft_job *j)
 {
-    if (!weft_trace_on())
-        return j->fn(j->arg);
-    const char *name = j->name[0] ? j->name : j->pool->name;
-    weft_trace_begin(name);
-    int result = j->fn(j->arg);
-    weft_trace_end(name);
-    return result;
+    return weft_trace_on() ? pool_call_traced(j->name[0] ? j->name : j->pool->name, j->fn, j->arg) : j->fn(j->arg);
 }
 
 static int

@@ -157,6 +157,11 @@ pool_at_work(void *arg)
         CHECK_INT(weft_pool_submit_with(pool, NULL, job, NULL, NULL), ==, 0);
     CHECK_INT(weft_pool_drain(pool), ==, 0);
     weft_pool_free(pool);
+    CHECK_INT(weft_pool_new(&pool, &(weft_pool_options){.workers = 2, .queue = 2, .name = "plain"}), ==, 0);
+    for (int i = 0; i < 5; i++)
+        CHECK_INT(weft_pool_submit(pool, job, NULL), ==, 0);
+    CHECK_INT(weft_pool_drain(pool), ==, 0);
+    weft_pool_free(pool);
     CHECK_INT(weft_trace_stop(path), ==, 0);
     return 0;
 }
@@ -167,7 +172,7 @@ jobs_of_a_pool(void **state)
     (void)state;
     in_run(pool_at_work, NULL);
     /* each attempt is a span of the job's name; the pool's name is that of its workers too, whose rows have no slices of it */
-    assert_int_equal(sound("resize=6 flaky=6 images=10"), 0);
+    assert_int_equal(sound("resize=6 flaky=6 images=10 plain=10"), 0);
 }
 
 static int
