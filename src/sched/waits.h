@@ -6,8 +6,8 @@
     W(NONE, "nothing")             /* runs or is ready */                               \
     W(SLEEP, "sleep")              /* timer.c: weft_sleep; timer */                     \
     W(JOIN, "end of task")         /* ctx/handle.c: weft_task_wait_until; ended */      \
-    W(CHAN_SEND, "send to channel") /* chan.c: send_slow; recv, weft_chan_close */      \
-    W(CHAN_RECV, "receive from channel") /* chan.c: recv_slow; send, weft_chan_close */ \
+    W(CHAN_SEND, "send to channel") /* chan.c: send_slow; recv; life.c: weft_chan_close */ \
+    W(CHAN_RECV, "receive from channel") /* chan.c: recv_slow; send; life.c: weft_chan_close */ \
     W(BROADCAST_SEND, "send to broadcast") /* broadcast.c: send_slow; recv, leave, close */ \
     W(BROADCAST_RECV, "receive from broadcast") /* broadcast.c: recv_slow; send, close */ \
     W(WATCH, "newer value")        /* watch.c: weft_watch_wait_until; set, close */     \

@@ -1,8 +1,8 @@
 # One broken line each; who finds it.
-mutation(chan_close_leaves_senders chan chan/chan.c
+mutation(chan_close_leaves_senders chan chan/life.c
   "    wait_ready_all(senders);"
   "")
-mutation(chan_close_wakes_one chan chan/chan.c
+mutation(chan_close_wakes_one chan chan/life.c
   "    while ((n = waitq_claim(q))) {"
   "    if ((n = waitq_claim(q))) {")
 mutation(chan_close_forgets_a_copy chan chan/chan.c
