@@ -5,7 +5,8 @@
  * only where it waits. There is no preemption: a task that computes keeps its worker, the others steal the rest.
  *
  * One runtime runs at a time. When its first function returns, the run is cancelled: every wait returns -ECANCELED,
- * and tasks have `.grace` to end. What is parked still after that is discarded; its stack is simply freed. */
+ * and tasks have `.grace` to end. What is parked still after that is discarded; its stack is simply freed. It closes nothing and gives
+ * nothing back, so a plain thread that goes on waiting for what such a task would have done waits for ever: give it a deadline. */
 #ifndef WEFT_TASK_H
 #define WEFT_TASK_H
 
