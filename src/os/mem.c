@@ -60,6 +60,12 @@ os_mem_release(void *p, size_t bytes)
     munmap(p, bytes);
 }
 
+void
+os_mem_discard(void *p, size_t bytes)
+{
+    madvise(p, bytes, MADV_DONTNEED); /* a guard of either kind survives it. Refused: then the memory stays */
+}
+
 /** qemu-user reports success and guards nothing, so see whether the kernel itself refuses to read the page. */
 static bool
 guard_install_works(void)

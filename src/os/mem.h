@@ -22,6 +22,8 @@ void *os_mem_reserve(size_t bytes);
 /** Plain zeroed memory in whole pages. NULL when short. */
 void *os_mem_alloc(size_t bytes);
 void os_mem_release(void *p, size_t bytes);
+/** Give the memory of whole pages back; the address space stays, and is zero when touched again. */
+void os_mem_discard(void *p, size_t bytes);
 /** Make the lowest `guard` bytes of each of n stacks, `stride` apart from base, inaccessible.
  *  Returns how many have a guard. */
 size_t os_mem_guard(char *base, size_t stride, size_t guard, size_t n);

@@ -8,6 +8,7 @@
  *             10 ms; a producer that finds nobody to wake ends such a nap. All asleep or known to be stuck, for two looks: none, until a
  *             worker wakes. So an idle program is woken by nothing, and a busy one pays a few us a ms.
  * Timers      of stuck workers and of spares are run here, when they are due: nobody else looks after them.
+ * Memory      of stacks that were free for long goes back from here, a few ms at a time; meanwhile the monitor does not rest.
  * [crew.slot] see offer_slot() in worker.c.
  * Proved by   tests/model (taken): no deadlock is found while a task is in the monitor's hands.
  * Locks       none. Fields of a worker are read while it writes them: each look is a guess, and a wrong guess costs a thread's wake. */
@@ -31,6 +32,7 @@
 #define NAP_FROM (3000 * US)   /* so long a sleep may be ended by producers: not more often, each pays a system call */
 #define BLOCKED_AFTER (40 * US)
 #define HOG_AFTER (10000 * US)
+#define TRIM_EVERY (250000 * US)
 
 /* What is known of a worker from the last look. */
 struct watch {
@@ -66,6 +68,7 @@ static struct {
     uint32_t stop; /* atomic */
     uint32_t fires; /* atomic: it holds what it has taken from a worker: see take_begin() */
     bool started;
+    int64_t trim_at; /* stacks are looked through then; 0: there are not many */
     uint64_t starved, warned; /* atomic */
     struct watch watch[WORKERS_MAX];
     struct epoll_event events[POLL_EVENTS];
@@ -279,6 +282,21 @@ warn(struct view *v, struct worker *w, struct watch *seen)
     rt.blocked(w, (struct task *)(uintptr_t)seen->task, v->now - seen->silent);
 }
 
+/** See to it that memory of stacks that are free for long goes back. */
+static void
+trim(struct view *v)
+{
+    if (!stack_spare()) {
+        monitor.trim_at = 0;
+        return;
+    }
+    if (v->now >= monitor.trim_at) {
+        stack_trim(); /* the first one only begins to watch them */
+        monitor.trim_at = v->now + TRIM_EVERY;
+    }
+    at_latest(v, monitor.trim_at);
+}
+
 static struct view
 look(void)
 {
@@ -302,6 +320,7 @@ look(void)
     }
     if (v.need && crew_add(true)) /* one that could not be had before */
         v.acted = true;
+    trim(&v);
     return v;
 }
 
@@ -395,6 +414,7 @@ monitor_start(void)
     memset(monitor.watch, 0, sizeof monitor.watch);
     monitor.word = monitor.stop = 0;
     monitor.starved = monitor.warned = 0;
+    monitor.trim_at = 0;
     int err = os_thread_start(&monitor.thread, monitor_main, NULL);
     monitor.started = !err;
     if (!err)

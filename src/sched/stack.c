@@ -1,7 +1,8 @@
 /* stack.c: arenas, the depot, and the magazines of stack.h.
  *
- * Invariants  A stack is in exactly one place: bound to a task, in one magazine, or in the depot. The depot links free
- *             stacks through the word below their top, a page that was touched already.
+ * Invariants  A stack is in exactly one place: bound to a task, in one magazine, or in the depot: free, dry or, within stack_trim(), in its
+ *             hands. The depot links free stacks through the word below their top, a page that was touched already. Dry ones
+ *             have no memory, so lists of their own name them.
  * Locks       depot.lock guards everything here but the magazines, which are their worker's own. */
 #include "sched/stack.h"
 
@@ -11,7 +12,8 @@
 
 #include <stdlib.h>
 
-enum { ARENA_STACKS = 1024, CARVE = 32, COLOURS = 16, COLOUR_STEP = 64, PAGE = 4096 };
+enum { ARENA_STACKS = 1024, CARVE = 32, COLOURS = 16, COLOUR_STEP = 64, PAGE = 4096, DRY = 510 };
+enum { SPARE = 1024, TRIM_MOST = 16 }; /* fewer free stacks stay as they are; how many times DRY of them a call makes dry */
 
 static const struct {
     size_t size, guard;
@@ -29,10 +31,20 @@ struct arena {
     size_t bytes;
 };
 
+/* Stacks that are free and have no memory, newest last. */
+struct dry {
+    struct dry *next;
+    size_t n;
+    char *tops[DRY];
+};
+
 static struct depot {
     uint32_t lock;
     struct {
         char *free;    /* tops, linked */
+        size_t n_free; /* atomic, written under the lock */
+        size_t least;  /* of n_free, since stack_trim() looked last */
+        struct dry *dry;
         char *fresh;   /* the arena that is being carved, and what is left of it */
         size_t left;
     } class[STACK_CLASSES];
@@ -131,14 +143,58 @@ carve(struct magazine *m, unsigned class, size_t most)
 }
 
 static void
+count_free(unsigned class, size_t n)
+{
+    a_store_rlx(&depot.class[class].n_free, n); /* the lock orders it; others guess */
+    if (n < depot.class[class].least)
+        depot.class[class].least = n;
+}
+
+/** Move up to `most` free stacks to tops. depot.lock is held. Returns how many. */
+static size_t
+take_free(unsigned class, char **tops, size_t most)
+{
+    size_t n = 0;
+    for (char *top; n < most && (top = depot.class[class].free); n++) {
+        depot.class[class].free = *link_of(top);
+        tops[n] = top;
+    }
+    count_free(class, depot.class[class].n_free - n);
+    return n;
+}
+
+/** depot.lock is held. */
+static void
+put_free(unsigned class, char *const *tops, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        *link_of(tops[i]) = depot.class[class].free;
+        depot.class[class].free = tops[i];
+    }
+    count_free(class, depot.class[class].n_free + n);
+}
+
+static size_t
+take_dry(unsigned class, char **tops, size_t most)
+{
+    size_t n = 0;
+    for (struct dry *d; n < most && (d = depot.class[class].dry);) {
+        tops[n++] = d->tops[--d->n];
+        if (d->n == 0) {
+            depot.class[class].dry = d->next;
+            free(d);
+        }
+    }
+    return n;
+}
+
+static void
 refill(struct magazine *m, unsigned class, unsigned most)
 {
     spin_lock(&depot.lock);
-    while (m->n < most && depot.class[class].free) {
-        char *top = depot.class[class].free;
-        depot.class[class].free = *link_of(top);
-        m->tops[m->n++] = top;
-    }
+    m->n += (unsigned)take_free(class, &m->tops[m->n], most - m->n);
+    if (m->n == 0)
+        m->n = (unsigned)take_dry(class, m->tops, most);
     if (m->n == 0)
         carve(m, class, most);
     spin_unlock(&depot.lock);
@@ -174,10 +230,7 @@ flush(struct magazine *m, unsigned class)
 {
     enum { HALF = STACK_MAGAZINE / 2 };
     spin_lock(&depot.lock);
-    for (unsigned i = 0; i < HALF; i++) {
-        *link_of(m->tops[i]) = depot.class[class].free;
-        depot.class[class].free = m->tops[i];
-    }
+    put_free(class, m->tops, HALF);
     spin_unlock(&depot.lock);
     for (unsigned i = HALF; i < m->n; i++)
         m->tops[i - HALF] = m->tops[i];
@@ -188,8 +241,7 @@ static void
 put_in_depot(unsigned class, char *top)
 {
     spin_lock(&depot.lock);
-    *link_of(top) = depot.class[class].free;
-    depot.class[class].free = top;
+    put_free(class, &top, 1);
     spin_unlock(&depot.lock);
 }
 
@@ -206,6 +258,79 @@ stack_put(struct magazine *m, unsigned class, char *top)
     if (!m)
         return;
     m->tops[m->n++] = top;
+}
+
+/* ---- memory goes back ---- */
+
+bool
+stack_spare(void)
+{
+    for (unsigned c = 0; c < STACK_CLASSES; c++)
+        if (a_load_rlx(&depot.class[c].n_free) > SPARE) /* a guess */
+            return true;
+    return false;
+}
+
+/** Up to `most` stacks of the class, DRY at most. False: memory is short. */
+static bool
+make_dry(unsigned class, size_t most)
+{
+    struct dry *d = malloc(sizeof *d);
+    if (!d)
+        return false;
+    d->n = 0;
+    for (size_t got = 1; got && d->n < most; d->n += got) { /* a few at a time: each link may be a cache miss under the lock */
+        spin_lock(&depot.lock);
+        got = take_free(class, d->tops + d->n, most - d->n < CARVE ? most - d->n : CARVE);
+        spin_unlock(&depot.lock);
+    }
+    for (size_t i = 0; i < d->n; i++) {
+        char *bottom = stack_bottom(d->tops[i], class);
+        os_mem_discard(bottom, (size_t)(stride_base(d->tops[i], class) + classes[class].size - bottom));
+    }
+    spin_lock(&depot.lock);
+    if (d->n) {
+        d->next = depot.class[class].dry;
+        depot.class[class].dry = d;
+        d = NULL;
+    }
+    spin_unlock(&depot.lock);
+    free(d);
+    return true;
+}
+
+void
+stack_trim(void)
+{
+    san_ignore_begin();
+    for (unsigned c = 0; c < STACK_CLASSES; c++) {
+        spin_lock(&depot.lock);
+        size_t least = depot.class[c].least, left = least > SPARE ? least - SPARE : 0;
+        spin_unlock(&depot.lock);
+        if (left > (size_t)TRIM_MOST * DRY)
+            left = (size_t)TRIM_MOST * DRY;
+        for (size_t n; left > 0; left -= n) {
+            n = left < DRY ? left : DRY;
+            if (!make_dry(c, n))
+                break;
+        }
+        spin_lock(&depot.lock);
+        depot.class[c].least = depot.class[c].n_free;
+        spin_unlock(&depot.lock);
+    }
+    san_ignore_end();
+}
+
+/* ---- the end ---- */
+
+static void
+forget_dry(void)
+{
+    for (unsigned c = 0; c < STACK_CLASSES; c++)
+        for (struct dry *d; (d = depot.class[c].dry);) {
+            depot.class[c].dry = d->next;
+            free(d);
+        }
 }
 
 void
@@ -226,6 +351,7 @@ void
 stack_abandon(void)
 {
     static struct arena *left_behind; /* so that it is no leak to tools */
+    forget_dry();
     while (depot.arenas) {
         struct arena *a = depot.arenas;
         depot.arenas = a->next;

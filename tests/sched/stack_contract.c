@@ -1,4 +1,5 @@
-/* stack_contract.c: stacks: overflow is caught and named, classes hold what they say, guards survive reuse. */
+/* stack_contract.c: stacks: overflow is caught and named, classes hold what they say, guards survive reuse, memory of stacks
+ * that are free for long goes back. */
 #include "support/check.h"
 
 #include <signal.h>
@@ -31,11 +32,81 @@ uses(void *arg)
     return 0;
 }
 
+/* ---- many at once, which end, and whose memory goes back ---- */
+
+static long arrived; /* atomic */
+
+static int
+parked(void *arg)
+{
+    __atomic_fetch_add(&arrived, 1, __ATOMIC_RELAXED);
+    int rc = weft_chan_recv(arg, NULL);
+    CHECK_INT(rc, ==, -EPIPE);
+    return 0;
+}
+
+/** n tasks that have a stack each until c is closed. */
+static void
+park(weft_wg *g, weft_chan *c, long n)
+{
+    arrived = 0;
+    for (long i = 0; i < n; i++)
+        CHECK_INT(weft_wg_go(g, parked, c), ==, 0);
+    while (__atomic_load_n(&arrived, __ATOMIC_RELAXED) < n)
+        weft_yield();
+}
+
+static void
+park_and_end(long n)
+{
+    weft_wg g = WEFT_WG_INIT;
+    weft_chan *c = weft_chan_new(0, 0);
+    park(&g, c, n);
+    weft_chan_close(c);
+    CHECK_INT(weft_wg_wait(&g), ==, 0);
+    weft_chan_free(c);
+}
+
+/** KiB */
+static long
+resident(void)
+{
+    char line[128];
+    long kib = 0;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f))
+        sscanf(line, "VmRSS: %ld", &kib);
+    if (f)
+        fclose(f);
+    return kib;
+}
+
+enum { MANY = 20000 };
+
+/** Most of what many stacks took is given back though the run goes on. Waits for it. */
+static void
+park_until_given_back(void)
+{
+    long before = resident();
+    park_and_end(MANY);
+    long most = resident();
+    CHECK_INT(most - before, >, MANY * 3L); /* a page each, less what stayed of a round before */
+    while (resident() > before + (most - before) / 4)
+        CHECK_INT(weft_sleep(10 * WEFT_MS), ==, 0);
+}
+
+static bool on_a_dry_one;
+
 static int
 run_one(void *arg)
 {
     const size_t *size = arg;
     weft_task *t;
+    weft_wg held = WEFT_WG_INIT;
+    if (on_a_dry_one) {
+        park_until_given_back();
+        park(&held, weft_chan_new(0, 0), MANY / 2); /* those that still have memory, and some that had none */
+    }
     CHECK((t = weft_task_new(&(weft_attr){.name = "deep", .stack_size = *size}, overflows, NULL)) != NULL);
     CHECK_INT(weft_task_wait(t, NULL), ==, 0);
     return 0;
@@ -104,40 +175,45 @@ static void
 classes_hold_their_size(void **state) { (void)state; in_run(all_classes, NULL); }
 
 static int
-parked(void *arg)
-{
-    int rc = weft_chan_recv(arg, NULL);
-    CHECK_INT(rc, ==, -EPIPE);
-    return 0;
-}
-
-static int
 many_parked(void *arg)
 {
-    long n = scaled(20000);
-    weft_chan *c = weft_chan_new(0, 0);
     (void)arg;
-    for (int round = 0; round < 2; round++) { /* the second round reuses the stacks */
-        weft_wg g = WEFT_WG_INIT;
-        for (long i = 0; i < n; i++)
-            CHECK_INT(weft_wg_go(&g, parked, c), ==, 0);
-        weft_chan_close(c);
-        CHECK_INT(weft_wg_wait(&g), ==, 0);
-        weft_chan_free(c);
-        c = weft_chan_new(0, 0);
-    }
-    weft_chan_free(c);
+    for (int round = 0; round < 2; round++) /* the second round reuses the stacks */
+        park_and_end(scaled(MANY));
     return 0;
 }
 
 static void
 stacks_are_reused(void **state) { (void)state; in_run(many_parked, NULL); }
 
+static int
+given_back(void *arg)
+{
+    (void)arg;
+    for (int round = 0; round < 2; round++)
+        park_until_given_back();
+    park_and_end(MANY);
+    return 0;
+}
+
+static void
+memory_goes_back(void **state)
+{
+    (void)state;
+    in_run(given_back, NULL);
+    char text[8192];
+    on_a_dry_one = true;
+    int status = overflow_in_child(262144, text, sizeof text);
+    on_a_dry_one = false;
+    assert_non_null(strstr(text, "'deep' overflowed its 256 KiB stack"));
+    assert_true(WIFSIGNALED(status));
+}
+
 int
 main(void)
 {
     const struct CMUnitTest all[] = {cmocka_unit_test(an_overflow_is_named), cmocka_unit_test(classes_hold_their_size),
-        cmocka_unit_test(stacks_are_reused)};
+        cmocka_unit_test(stacks_are_reused), cmocka_unit_test(memory_goes_back)};
     const struct CMUnitTest no_overflow[] = {cmocka_unit_test(classes_hold_their_size), cmocka_unit_test(stacks_are_reused)};
     if (env_or("WEFT_TEST_SCALE", 100) < 100) /* sanitizers and Valgrind have their own idea of an overflow */
         return cmocka_run_group_tests(no_overflow, NULL, NULL);
