@@ -1,6 +1,7 @@
 /* forms.h: the same jobs by a fan, a fan with a limit, a pool, and bounded parallelism: what docs/pool-or-fan.md compares. form_*.c say which.
  *
  * The row's figure is ns per job of a batch of jobs of 12 ns: what the form itself costs. Beside it, each measured once:
+ *   batch_kib         the most memory that was resident in a process that ran one batch and nothing else
  *   uneven_ns         ns per job of a batch that computes, where every 100th job takes a thousand times as long as the others
  *   wait_us           us per job of a batch of 2,000 that each wait 5 ms
  *   peak_tasks        how many of these ran at a time
@@ -11,6 +12,9 @@
 #define BENCH_FORMS_H
 
 #include "bench.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum form { FAN, FAN_LIMIT, POOL, EACH };
 enum { AT_A_TIME = 8, LIGHT = 20, HEAVY = 20000, WAITING = 2000, ARRIVALS = 2000 };
@@ -175,7 +179,8 @@ note_all(void)
 static int64_t
 batch(uint64_t ops)
 {
-    if (!notes[0].name)
+    static int noted;
+    if (!noted++)
         note_all();
     job = light;
     done = 0;
@@ -185,11 +190,45 @@ batch(uint64_t ops)
     return done == ops ? took_all : wrong("jobs", (int64_t)done, (int64_t)ops);
 }
 
+/* ---- the memory of a batch ---- */
+
+enum { BATCH = 200000 };
+
+static int
+only_a_batch(void *unused)
+{
+    (void)unused;
+    job = light;
+    run_jobs(NULL, BATCH);
+    return 0;
+}
+
+/** In a process of its own, before this one has a runtime: the peak of a process counts all that it ever did. */
+static void
+note_batch_memory(void)
+{
+    int64_t peak = -1;
+    int ends[2], status;
+    if (pipe(ends) != 0)
+        return;
+    pid_t child = fork();
+    if (child == 0) {
+        if (weft_run_with(&(weft_config){.max_threads = 1}, only_a_batch, NULL) == 0)
+            peak = status_kib("VmHWM:");
+        _exit(write(ends[1], &peak, sizeof peak) == sizeof peak && done == BATCH ? 0 : 1);
+    }
+    close(ends[1]);
+    if (child > 0 && read(ends[0], &peak, sizeof peak) == sizeof peak && waitpid(child, &status, 0) == child && status == 0)
+        note("batch_kib", (double)peak);
+    close(ends[0]);
+}
+
 static inline int
 form_main(enum form f, const char *name, int argc, char **argv)
 {
-    const struct row row = {name, "ns/job", 200000, 3, batch};
+    const struct row row = {name, "ns/job", BATCH, 3, batch};
     form = f;
+    note_batch_memory();
     return bench_main(&row, argc, argv);
 }
 

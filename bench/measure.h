@@ -15,7 +15,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { MAX_ROUNDS = 64, MAX_NOTES = 8 };
+enum { MAX_ROUNDS = 64, MAX_NOTES = 12 };
 
 struct row {
     const char *name;

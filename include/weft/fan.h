@@ -9,7 +9,7 @@
  *   weft_fan_reduce()  combined into one value, in the order of the parts
  *   weft_hedge()       the first good one of several attempts at the same thing
  * When it is enough: all (the default), `.want` good ones, when `.until` says so, or at `.deadline`. Then the tasks that still run are
- * cancelled, and joined; what they nevertheless bring goes to `.drop`.
+ * cancelled, and joined; what they nevertheless bring goes to `.drop`. After an error or a cancel a result that comes still counts.
  *
  * For work that waits, or parts that are large or differ: a task each. For many small parts that compute, weft_each() and weft_reduce()
  * of <weft/each.h> start no task for each.
@@ -52,7 +52,7 @@ typedef struct weft_fan_options {
     size_t want;                   /**< as many results are enough: 1 is the first success; 0: all */
     int (*until)(size_t i, const void *out, void *user); /**< asked about each result as it comes, one at a time; not 0: enough. May not wait for
                                         parts of the fan. 0: none */
-    weft_time deadline;            /**< then what has come has to do; 0: none */
+    weft_time deadline;            /**< then what has come has to do, and the fan returns -ETIMEDOUT, whatever the policy; 0: none */
     weft_time timeout;             /**< for each part: then its context ends with -ETIMEDOUT; 0: none */
     weft_time delay;               /**< a part is started so long after the one before, or as soon as all before have ended; 0: at once */
     size_t buffer;                 /**< places in the channel of weft_fan_new(); 0: a rendezvous */
@@ -79,7 +79,8 @@ WEFT_API int weft_fan_run(weft_items items, weft_fan_fn fn, void *out, size_t ou
 /** Run fn for each item in a task of its own and combine the results in the order of the items.
  *  out_size  bytes of a result
  *  combine   as in weft_reducer: adds what later has to acc. Called by several tasks at once, for different results; an error ends the fan
- *  result    gets the combination of all, if 0 is returned and at least one part was good; else untouched. What failed (ISOLATE) is left out
+ *  result    gets the combination of all, if 0 is returned and at least one part was good; else untouched. What failed (ISOLATE) is left out;
+ *            so with -ETIMEDOUT too there is a combination of what had come, if the policy is ISOLATE and any had
  *  Returns   as weft_fan_run(); -ENODATA also if there is no result at all; -EINVAL with `.want` or `.until`
  *  Waits     as weft_fan_run() */
 WEFT_API int weft_fan_reduce(weft_items items, weft_fan_fn fn, size_t out_size, int (*combine)(void *acc, void *later, void *user), void *result,
@@ -88,7 +89,7 @@ WEFT_API int weft_fan_reduce(weft_items items, weft_fan_fn fn, size_t out_size, 
 /** One thing attempted up to n times: the next attempt starts when d has passed without success, or all before have failed. The first
  *  success wins; the other attempts are cancelled, their late results go to drop.
  *  fn       gets the number of the attempt, NULL, and room for its result
- *  out      gets the winner's, if 0 is returned
+ *  out      gets the winner's, if 0 is returned; not NULL unless out_size is 0
  *  options  for `.ctx`, `.timeout`, `.deadline`, `.drop`, `.user`, `.results`, `.winner` and the like; may be NULL
  *  Returns  0 | the first attempt's error, if all have failed | -ETIMEDOUT, -ECANCELED | -ENODATA n is 0 | -ENOMEM | -EINVAL
  *  Waits    until one has succeeded and the others have ended, or all have failed */

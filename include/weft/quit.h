@@ -48,14 +48,14 @@ enum weft_quit_level {
 /** How weft_quit_new() makes a quit signal. All zero: asked for by weft_quit_request() only; 10 s to drain, 1 s more after the abort. */
 typedef struct weft_quit_options {
     weft_time stop;    /**< at least so long between STOP and DRAIN, for others to notice that nothing new is taken; 0: none */
-    weft_time drain;   /**< between DRAIN and ABORT; 0: 10 s; WEFT_NEVER: no abort unless asked for */
+    weft_time drain;   /**< between DRAIN and ABORT, less what `.stop` functions took beyond `.stop`; 0: 10 s; WEFT_NEVER: no abort unless asked for */
     weft_time abort;   /**< how long after ABORT the parts are waited for; 0: 1 s */
     bool signals;      /**< SIGINT and SIGTERM ask for STOP. A second one of either ends the process at once, as if nothing caught it. One that is
                             ignored when this is made (nohup) stays ignored. For one weft_quit of the process at a time */
     bool handlers;     /**< weft_quit_signal() will be used; implied by `.signals`. Either takes a descriptor, and as with any wait for one
                             the runtime finds no deadlock meanwhile */
     weft_quit *parent; /**< its levels are levels of this one too, not the other way round; it must live longer; 0: none */
-    weft_ctx *ctx;     /**< whose end is ABORT; not with a parent; 0: the creator's */
+    weft_ctx *ctx;     /**< whose end is ABORT; not with a parent, whose ABORT takes its place; 0: the creator's */
     void (*changed)(enum weft_quit_level level, void *user); /**< called when a level begins, by a task of this object's; 0: none */
     void *user;        /**< handed to changed */
     uintptr_t reserved_[4]; /**< zero */

@@ -53,7 +53,7 @@ WEFT_API weft_rate *weft_rate_new(const weft_rate_options *options);
 /** Give it back; NULL is fine. Nobody uses it any more.  Returns  nothing   Waits  never */
 WEFT_API void weft_rate_free(weft_rate *r);
 
-/** Take n tokens.
+/** Take n tokens. None are there at once in each of these forms, whoever waits and whatever is reserved.
  *  Returns  0 | -E2BIG n is more than the burst, or while it waited was set to | -ECANCELED, -ETIMEDOUT the caller's context; the latter
  *           at once, without waiting, when at the rate of now its deadline comes before the tokens do. Then nothing was taken.
  *  Waits    until all who came before are served and n tokens are there

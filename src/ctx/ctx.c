@@ -416,7 +416,10 @@ ctx_err_now(weft_ctx *ctx)
 {
     if (ctx->deadline != WEFT_NEVER)
         expire(ctx);
-    return a_load_acq(&ctx->carried.err); /* [ctx.err] */
+    int err = a_load_acq(&ctx->carried.err); /* [ctx.err] */
+    if (err)
+        san_acquire(&ctx->done); /* what was done before the end came before what one does because of it */
+    return err;
 }
 
 int

@@ -5,8 +5,9 @@
  *             needs and is had before its item is taken: a part that has an item always runs.
  * Contexts    A result that was wanted is delivered though the parts have been cancelled since, for instance by itself: the fan with a channel has
  *             an outer group, which ends with the consumer; sending is done in its context.
- * Invariants  handed = parts that run + ended. Where not all are asked for it is decided under lock whether a result is wanted: none after `enough`. Who is not
- *             wanted, or could not be delivered, goes to drop, once. An error is recorded before it cancels.
+ * Invariants  handed = parts that run + ended. Where not all are asked for it is decided under lock whether a result is wanted: none after `enough`,
+ *             and none after `.deadline`. Who is not wanted, or could not be delivered, goes to drop, once. An error is recorded before it
+ *             cancels.
  * Locks       lock; `until` is called under it. */
 #include "pattern/fan.h"
 
@@ -109,14 +110,23 @@ join_neighbours(weft_fan *f, struct part *p)
         fan_fail(f, err);
 }
 
+/** `.deadline` has passed. */
+static bool
+is_late(weft_fan *f)
+{
+    return f->o.deadline && weft_ctx_err(weft_group_ctx(f->parts)) == -ETIMEDOUT;
+}
+
 /** A part has ended with err. Is its result wanted? Ends the fan if that is enough, or too bad. */
 static bool
 judge(weft_fan *f, struct part *p, int err)
 {
-    if (!err && !f->o.want && !f->o.until) /* nothing can be enough but all: the ordinary case takes no lock */
+    bool late = is_late(f);
+    if (!err && !late && !f->o.want && !f->o.until) /* nothing can be enough but all: the ordinary case takes no lock */
         return true;
     weft_mutex_hold(&f->lock);
-    bool wanted = !err && take_result(f, p);
+    f->late = f->late || late;
+    bool wanted = !err && !late && take_result(f, p);
     bool ends = err ? take_error(f, err) : wanted && f->enough;
     weft_mutex_unlock(&f->lock);
     if (ends)
@@ -353,7 +363,9 @@ fan_outcome(weft_fan *f)
         return f->feed;
     if (f->ended < f->handed) /* discarded at the end of the run */
         return ctx ? ctx : -ECANCELED;
-    return f->o.want ? ctx ? ctx : -ENODATA : 0;
+    if (f->o.want)
+        return ctx ? ctx : -ENODATA;
+    return f->late ? -ETIMEDOUT : 0;
 }
 
 int

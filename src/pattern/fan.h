@@ -40,6 +40,7 @@ struct weft_fan {
     int first;             /* the first error */
     bool fatal;            /* first counts, whatever the policy */
     bool enough;
+    bool late;             /* a part has ended after the deadline */
     /* of who hands out; others after it has ended */
     size_t handed;
     int feed;              /* how handing out ended; 0: there were no more */

@@ -23,8 +23,9 @@ weft_fan_reduce_at(const char *where, weft_items items, weft_fan_fn fn, size_t o
     struct ranges ranges = {.size = out_size, .combine = combine, .drop = o->drop, .user = o->user};
     weft_fan f = {.where = where, .items = items, .fn = fn, .out_size = out_size, .ranges = &ranges, .o = *o};
     int err = fan_whole(&f);
-    if (!err && !ranges_result(&ranges, f.handed, result))
-        err = -ENODATA;
+    bool partial = err == -ETIMEDOUT && !f.fatal && o->policy == WEFT_GROUP_ISOLATE; /* what has come has to do */
+    if ((!err || partial) && !ranges_result(&ranges, f.handed, result))
+        err = err ? err : -ENODATA;
     ranges_drop(&ranges);
     return err;
 }
@@ -34,15 +35,12 @@ weft_fan_reduce_at(const char *where, weft_items items, weft_fan_fn fn, size_t o
 int
 weft_hedge_at(const char *where, size_t n, weft_time d, weft_fan_fn fn, void *out, size_t out_size, const weft_fan_options *options)
 {
-    static char nowhere;
-    weft_fan f = {.where = where, .items = weft_items_range(0, n), .fn = fn, .out_size = out_size, .single = out ? out : &nowhere};
+    weft_fan f = {.where = where, .items = weft_items_range(0, n), .fn = fn, .out_size = out_size, .single = out};
     if (options)
         f.o = *options;
     f.o.want = 1;
     f.o.delay = d;
-    if (!out)
-        f.out_size = 0;
-    return fan_whole(&f);
+    return out_size && !out ? -EINVAL : fan_whole(&f);
 }
 
 /* ---- in a channel ---- */

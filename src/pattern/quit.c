@@ -319,25 +319,29 @@ sum(weft_time a, weft_time b)
     return b == WEFT_NEVER ? WEFT_NEVER : a + b; /* durations below 2^60 */
 }
 
-static void
+/** When ABORT comes at the latest. */
+static weft_time
 stop_level(weft_quit *q)
 {
     const weft_quit_options *o = &q->options;
     tell(q, WEFT_QUIT_STOP);
-    weft_time pause_ends = weft_in(o->stop);
-    enum moved how = move_on(q, WEFT_QUIT_DRAIN, q->stops_done, weft_in(sum(o->stop, o->drain)));
+    weft_time pause_ends = weft_in(o->stop), patience_ends = weft_in(sum(o->stop, o->drain));
+    enum moved how = move_on(q, WEFT_QUIT_DRAIN, q->stops_done, patience_ends);
     if (how == BY_TIME)
         weft_quit_request(q, WEFT_QUIT_ABORT);
     else if (how == BY_CHANNEL)
         (void)move_on(q, WEFT_QUIT_DRAIN, q->all_left, pause_ends);
     weft_quit_request(q, WEFT_QUIT_DRAIN);
+    return patience_ends;
 }
 
+/** What slow `.stop` functions have taken too long is not given again. */
 static void
-drain_level(weft_quit *q)
+drain_level(weft_quit *q, weft_time patience_ends)
 {
     tell(q, WEFT_QUIT_DRAIN);
-    if (move_on(q, WEFT_QUIT_ABORT, q->all_left, weft_in(q->options.drain)) == BY_TIME)
+    weft_time ends = weft_in(q->options.drain);
+    if (move_on(q, WEFT_QUIT_ABORT, q->all_left, ends < patience_ends ? ends : patience_ends) == BY_TIME)
         weft_quit_request(q, WEFT_QUIT_ABORT);
 }
 
@@ -360,8 +364,7 @@ keep_time(void *arg)
     weft_mutex_hold(&q->lock);
     begin(q);
     weft_mutex_unlock(&q->lock);
-    stop_level(q);
-    drain_level(q);
+    drain_level(q, stop_level(q));
     if (has_begun(q, WEFT_QUIT_ABORT))
         abort_level(q);
     weft_mutex_hold(&q->lock);
@@ -471,11 +474,12 @@ weft_quit_new_at(const char *where, weft_quit **out, const weft_quit_options *op
         destroy(q);
         return err;
     }
-    err = start(q, where, &(weft_attr){.name = "quit clock", .ctx = o->ctx}, keep_time, &q->helpers);
+    weft_ctx *whole = o->parent ? o->parent->level[WEFT_QUIT_ABORT - 1] : o->ctx; /* whose end is ABORT */
+    err = start(q, where, &(weft_attr){.name = "quit clock", .ctx = whole}, keep_time, &q->helpers);
     if (!err)
         err = start(q, where, &(weft_attr){.name = "quit parts", .ctx = q->level[WEFT_QUIT_ABORT - 1]}, undertaker, &q->undertaker);
     if (!err && q->fd >= 0)
-        err = start(q, where, &(weft_attr){.name = "quit signals", .ctx = o->ctx}, listen, &q->helpers);
+        err = start(q, where, &(weft_attr){.name = "quit signals", .ctx = whole}, listen, &q->helpers);
     if (err) {
         weft_quit_request(q, WEFT_QUIT_ABORT); /* those that did start end by themselves */
         quit_unwire(q);

@@ -145,6 +145,8 @@ stand(weft_rate *r, struct waiter *me, weft_time deadline)
 static int
 take_now(weft_rate *r, uint64_t n)
 {
+    if (n == 0)
+        return 0;
     refill(r);
     if (n > r->burst)
         return -E2BIG;
@@ -208,7 +210,7 @@ reserve(weft_rate *r, uint64_t n, weft_time *delay)
     refill(r);
     if (n > r->burst)
         return -E2BIG;
-    *delay = ready_at(r, r->queued + n) - r->at;
+    *delay = n ? ready_at(r, r->queued + n) - r->at : 0;
     r->taken += n;
     if (!r->last) {
         take(r, n);

@@ -25,7 +25,7 @@ static struct {
     size_t n, handed_out, places[PROGRAM_MAX];
     int results[PROGRAM_MAX];
     weft_ctx *ctx;
-    int begun[PROGRAM_MAX], running, ended, made, failed, cancels, dropped, taken, combined;
+    int begun[PROGRAM_MAX], late[PROGRAM_MAX], running, ended, made, failed, cancels, dropped, taken, combined, timed_out;
     weft_event never;
 } w;
 
@@ -68,6 +68,9 @@ part(size_t i, void *item, void *out, void *user)
     if (letter == 'w' || letter == 'l') {
         result = weft_event_wait(&w.never);
         check(result == -ECANCELED || (w.row->deadline && result == -ETIMEDOUT), "a cancelled wait says so");
+        if (result == -ETIMEDOUT)
+            plus(&w.timed_out, 1);
+        w.late[i] = letter == 'l' && result == -ETIMEDOUT;
         result = letter == 'l' ? 0 : result;
     }
     if (!result && out)
@@ -131,7 +134,8 @@ call(void)
     case REDUCE:
         err = weft_fan_reduce(weft_items_range(0, w.n), part, sizeof(size_t), combine, &one, &o);
         check(err || w.row->policy == WEFT_GROUP_ISOLATE || one == w.n, "the result is of all parts");
-        check(value(&w.made) == value(&w.dropped) + value(&w.combined) + !err, "a result is combined, dropped or returned");
+        check(!err == !!one || (one && err == -ETIMEDOUT && w.row->policy == WEFT_GROUP_ISOLATE), "a result comes with 0, or at the deadline");
+        check(value(&w.made) == value(&w.dropped) + value(&w.combined) + !!one, "a result is combined, dropped or returned");
         return err;
     case HEDGE:
         err = weft_hedge(w.n, WEFT_MS, part, &one, sizeof one, &o);
@@ -159,6 +163,8 @@ check_outcome(int err)
             check(w.places[i] == (i << 8 | (i + 1)), "a good place has its result");
         check(w.results[i] == 0 || w.results[i] == 7 || w.results[i] == -ECANCELED || (r->deadline && w.results[i] == -ETIMEDOUT), "a part's result");
     }
+    for (size_t i = 0; i < w.n; i++)
+        check(!w.late[i] || w.results[i] == -ECANCELED, "a result after the deadline is dropped");
     check(value(&w.running) == 0 && value(&w.ended) == begun, "what has begun has ended");
     if (r->how == LEAVES) {
         check(value(&w.made) == w.taken + value(&w.dropped), "a result is received or dropped");
@@ -173,6 +179,8 @@ check_outcome(int err)
         check((err == 0) == ((size_t)good == want) && (size_t)good <= want, "enough is as many as were wanted");
     else if (err == 0 && r->policy != WEFT_GROUP_ISOLATE)
         check((size_t)good == w.n, "0: all are there");
+    if (!want && value(&w.timed_out))
+        check(err == -ETIMEDOUT || err == 7 || err == -ECANCELED, "a deadline says so");
     if (err)
         check((err == 7 && strchr(w.tasks[0], 'f')) || (err == -ECANCELED && value(&w.cancels)) || (err == -ETIMEDOUT && r->deadline), "why it failed");
 }
@@ -193,7 +201,8 @@ schedule(void *arg)
     weft_wg others = WEFT_WG_INIT;
     (void)arg;
     memset(w.begun, 0, sizeof w.begun);
-    w.running = w.ended = w.made = w.failed = w.cancels = w.dropped = w.taken = w.combined = 0;
+    memset(w.late, 0, sizeof w.late);
+    w.timed_out = w.running = w.ended = w.made = w.failed = w.cancels = w.dropped = w.taken = w.combined = 0;
     w.handed_out = 0;
     w.n = strlen(w.tasks[0]);
     weft_event_init(&w.never);
@@ -243,6 +252,10 @@ static const struct row rows[] = {
     {"ow|c", PLACES, 0, 1, 0, 2, 0},
     {"ow", PLACES, 0, 0, 0, 3, 1}, /* partial results at a deadline */
     {"lo", PLACES, 0, 0, ALL, 2, 1},
+    {"ol", PLACES, 0, 0, 0, 2, 1}, /* late results */
+    {"ol", PLACES, 0, 0, ISOLATE, 2, 1},
+    {"ow", PLACES, 0, 0, ISOLATE, 2, 1},
+    {"ol", PLACES, 0, 2, 0, 2, 1},
     {"oo", STREAM, 1, 0, 0, 3, 0},
     {"of", STREAM, 0, 0, 0, 3, 0},
     {"wfo", STREAM, 2, 0, 0, 2, 0},
@@ -252,6 +265,8 @@ static const struct row rows[] = {
     {"ofo", REDUCE, 0, 0, 0, 2, 0},
     {"ofo", REDUCE, 0, 0, ISOLATE, 2, 0},
     {"oo|c", REDUCE, 0, 0, 0, 2, 0},
+    {"ol", REDUCE, 0, 0, 0, 2, 1},
+    {"olo", REDUCE, 0, 0, ISOLATE, 1, 1},
     {"oo", CHANNEL, 0, 0, 0, 2, 0},
     {"of", CHANNEL, 0, 0, 0, 2, 0},
     {"fo", CHANNEL, 1, 0, ALL, 3, 0},
@@ -259,6 +274,7 @@ static const struct row rows[] = {
     {"o|c", CHANNEL, 0, 0, 0, 2, 0},
     {"oo|c", CHANNEL, 0, 0, 0, 1, 0},
     {"ow", CHANNEL, 0, 0, 0, 2, 1},
+    {"ol", CHANNEL, 0, 0, ISOLATE, 1, 1},
     {"oo", LEAVES, 0, 0, 0, 2, 0}, /* a consumer that leaves releases all */
     {"ooo", LEAVES, 1, 0, 0, 2, 0},
     {"low", LEAVES, 0, 0, 0, 1, 0},
@@ -270,6 +286,7 @@ static const struct row rows[] = {
     {"fwo", HEDGE, 0, 0, 0, 2, 0},
     {"ww|c", HEDGE, 0, 0, 0, 2, 0},
     {"wo", HEDGE, 0, 0, 0, 2, 1},
+    {"lf", HEDGE, 0, 0, 0, 2, 1},
 };
 
 static int

@@ -1,5 +1,5 @@
 /* fan_contract.c: what <weft/fan.h> promises: a task a part, where results go, when it is enough, late results, early consumers. */
-#include "support/check.h"
+#include "pattern/simulated.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -281,6 +281,52 @@ static void when_it_is_enough(void **state) { (void)state; in_run(enough, NULL);
 
 static int even_wait(size_t i, void *item, void *out, void *user) { (void)item, (void)user; *(long *)out = 1; return i % 2 ? 0 : weft_event_wait(&never); }
 
+static int even_late(size_t i, void *item, void *out, void *user) { (void)even_wait(i, item, out, user); return 0; }
+
+/** With any policy and in any form: it ends with -ETIMEDOUT, what came by then counts, what comes later goes to drop. */
+static int
+late(void *arg)
+{
+    int results[10];
+    long out[10];
+    (void)arg;
+    for (enum weft_group_policy policy = WEFT_GROUP_FIRST; policy <= WEFT_GROUP_ISOLATE; policy++)
+        for (size_t limit = 0; limit <= 10; limit += 10) {
+            weft_fan_options o = {.policy = policy, .limit = limit, .results = results, .results_len = 10, .drop = drops};
+            o.deadline = weft_in(20 * WEFT_MS);
+            CHECK_INT(weft_fan_run(weft_items_range(0, 10), even_wait, out, sizeof *out, &o), ==, -ETIMEDOUT);
+            for (int i = 0; i < 10; i++)
+                CHECK_INT(results[i], ==, i % 2 ? 0 : -ETIMEDOUT);
+            o.deadline = weft_in(20 * WEFT_MS);
+            dropped = 0;
+            CHECK_INT(weft_fan_run(weft_items_range(0, 10), even_late, out, sizeof *out, &o), ==, -ETIMEDOUT);
+            for (int i = 0; i < 10; i++)
+                CHECK_INT(results[i], ==, i % 2 ? 0 : -ECANCELED);
+            CHECK_INT(dropped, ==, 5);
+        }
+    weft_fan_options o = {.want = 6, .drop = drops, .deadline = weft_in(20 * WEFT_MS)}; /* late ones make it no more enough */
+    dropped = 0;
+    CHECK_INT(weft_fan_run(weft_items_range(0, 10), even_late, out, sizeof *out, &o), ==, -ETIMEDOUT);
+    CHECK_INT(dropped, ==, 5);
+    o = (weft_fan_options){.drop = drops, .deadline = weft_in(20 * WEFT_MS)};
+    dropped = 0;
+    *out = -1;
+    CHECK_INT(weft_hedge(1, 0, even_late, out, sizeof *out, &o), ==, -ETIMEDOUT);
+    CHECK_INT(*out, ==, -1);
+    CHECK_INT(dropped, ==, 1);
+    o.deadline = weft_in(20 * WEFT_MS);
+    weft_fan *f = weft_fan_new(weft_items_range(0, 10), even_late, sizeof *out, &o);
+    int n = 0;
+    while (weft_chan_recv(weft_fan_chan(f), out) == 0)
+        n++;
+    CHECK_INT(n, ==, 5);
+    CHECK_INT(weft_fan_wait(f), ==, -ETIMEDOUT);
+    weft_fan_free(f);
+    return 0;
+}
+
+static void late_results(void **state) { (void)state; in_simulation(late, NULL); }
+
 static int
 deadlines(void *arg)
 {
@@ -307,7 +353,7 @@ deadlines(void *arg)
     return 0;
 }
 
-static void partial_results_at_a_deadline(void **state) { (void)state; in_run(deadlines, NULL); }
+static void partial_results_at_a_deadline(void **state) { (void)state; in_simulation(deadlines, NULL); }
 
 /* ---- combined ---- */
 
@@ -317,6 +363,8 @@ struct text {
 
 static int one_number(size_t i, void *item, void *out, void *user) { (void)item, (void)user; *(struct text *)out = (struct text){i, i + 1}; if (i % 7 == 0) weft_yield(); return 0; }
 static int but_three(size_t i, void *item, void *out, void *user) { one_number(i, item, out, user); plus(&begun, i != 3); return i == 3 ? -EIO : 0; }
+
+static int last_waits(size_t i, void *item, void *out, void *user) { one_number(i, item, out, user); return i == 9 ? weft_event_wait(&never) : 0; }
 
 static int
 append(void *acc, void *later, void *user)
@@ -361,6 +409,26 @@ combined(void *arg)
 
 static void results_combined_in_order(void **state) { (void)state; in_run(combined, NULL); }
 
+/** At a deadline nothing, unless it need not be all. */
+static int
+combined_late(void *arg)
+{
+    struct text t = {7, 7};
+    int any = 1;
+    (void)arg;
+    weft_fan_options o = {.user = &any, .deadline = weft_in(20 * WEFT_MS)};
+    CHECK_INT(weft_fan_reduce(weft_items_range(0, 10), last_waits, sizeof t, append, &t, &o), ==, -ETIMEDOUT);
+    CHECK_INT(t.to, ==, 7);
+    o.policy = WEFT_GROUP_ISOLATE;
+    o.deadline = weft_in(20 * WEFT_MS);
+    CHECK_INT(weft_fan_reduce(weft_items_range(0, 10), last_waits, sizeof t, append, &t, &o), ==, -ETIMEDOUT);
+    CHECK_INT(t.from, ==, 0);
+    CHECK_INT(t.to, ==, 9);
+    return 0;
+}
+
+static void combined_at_a_deadline(void **state) { (void)state; in_simulation(combined_late, NULL); }
+
 /* ---- hedged ---- */
 
 static int
@@ -384,6 +452,8 @@ wins_late(size_t i, void *item, void *out, void *user)
         CHECK_INT(weft_event_wait(&never), ==, -ECANCELED);
     return 0; /* also the first, though it was cancelled */
 }
+
+static int waits_not(size_t i, void *item, void *out, void *user) { (void)i, (void)item, (void)user; CHECK(out == NULL); return 0; }
 
 static int
 hedged(void *arg)
@@ -411,6 +481,10 @@ hedged(void *arg)
     CHECK_INT(out, ==, -1);
     CHECK_INT(weft_hedge(0, 0, all_fail, &out, sizeof out, NULL), ==, -ENODATA);
     CHECK_INT(weft_hedge(1, -1, all_fail, &out, sizeof out, NULL), ==, -EINVAL);
+    begun = 0;
+    CHECK_INT(weft_hedge(3, 0, later_is_faster, NULL, sizeof out, NULL), ==, -EINVAL); /* no room for a result */
+    CHECK_INT(begun, ==, 0);
+    CHECK_INT(weft_hedge(2, 0, waits_not, NULL, 0, NULL), ==, 0);
     begun = 0;
     WEFT_WITH_TIMEOUT(5 * WEFT_MS)
         CHECK_INT(weft_hedge(2, WEFT_NEVER, later_is_faster, &out, sizeof out, NULL), ==, -ETIMEDOUT);
@@ -583,7 +657,9 @@ main(void)
         cmocka_unit_test(what_an_error_does),
         cmocka_unit_test(when_it_is_enough),
         cmocka_unit_test(partial_results_at_a_deadline),
+        cmocka_unit_test(late_results),
         cmocka_unit_test(results_combined_in_order),
+        cmocka_unit_test(combined_at_a_deadline),
         cmocka_unit_test(hedged_attempts),
         cmocka_unit_test(results_in_a_channel),
         cmocka_unit_test(no_item_of_a_stream_is_lost),

@@ -176,6 +176,17 @@ times(void *arg)
     CHECK(strcmp(names[0], "2") == 0);
     weft_quit_free(q);
     CHECK_INT(weft_sleep(2 * WEFT_SECOND), ==, 0); /* it ends after all */
+
+    for (weft_time stops = 99; stops <= 301; stops += stops == 101 ? 198 : 1) { /* they take it from the time to drain */
+        struct part third = {.name = "3", .stops = stops * WEFT_MS, .drains = WEFT_SECOND, .aborts = WEFT_SECOND, .stubborn = true};
+        q = new_quit((weft_quit_options){.stop = 100 * WEFT_MS, .drain = 200 * WEFT_MS, .abort = 50 * WEFT_MS});
+        add(q, &third);
+        CHECK_INT(weft_quit_request(q, WEFT_QUIT_STOP), ==, 0);
+        CHECK_INT(weft_quit_wait(q), ==, -ETIMEDOUT);
+        CHECK_INT(weft_now() - begun, ==, 350 * WEFT_MS);
+        weft_quit_free(q);
+        CHECK_INT(weft_sleep(3 * WEFT_SECOND), ==, 0);
+    }
     return 0;
 }
 
@@ -327,8 +338,15 @@ trees(void *arg)
     CHECK_INT(weft_quit_level_now(parent), ==, WEFT_QUIT_NONE); /* neither up nor beside */
     CHECK_INT(weft_quit_level_now(child), ==, WEFT_QUIT_NONE);
     weft_quit_free(sibling);
+    WEFT_WITH_TIMEOUT (WEFT_SECOND) /* nor has the block in which it was made a say */
+        CHECK_INT(weft_quit_new(&sibling, &(weft_quit_options){.parent = parent}), ==, 0);
+    CHECK_INT(weft_sim_settle(), ==, 0);
+    CHECK_INT(weft_quit_level_now(sibling), ==, WEFT_QUIT_NONE);
     CHECK_INT(weft_quit_request(parent, WEFT_QUIT_STOP), ==, 0);
     CHECK_INT(weft_quit_level_now(child), ==, WEFT_QUIT_STOP);
+    CHECK_INT(weft_quit_wait(sibling), ==, 0);
+    CHECK_INT(weft_quit_level_now(sibling), ==, WEFT_QUIT_DRAIN);
+    weft_quit_free(sibling);
     CHECK_INT(weft_quit_wait(child), ==, 0);
     CHECK_INT(weft_quit_wait(parent), ==, 0);
     weft_quit_free(child);

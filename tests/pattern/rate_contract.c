@@ -245,6 +245,13 @@ reserving(void *arg)
     CHECK_INT(weft_rate_reserve(r, 4, &delay), ==, -E2BIG);
     CHECK_INT(delay, ==, 2 * WEFT_SECOND);
     CHECK_INT(stats(r).available, ==, -2);
+    weft_time now = weft_now();
+    CHECK_INT(weft_rate_wait(r, 0), ==, 0); /* nothing is there at once, however much is missing */
+    CHECK_INT(weft_rate_try(r, 0), ==, 0);
+    CHECK_INT(weft_rate_wait_until(r, 0, weft_in(WEFT_MS)), ==, 0);
+    CHECK_INT(weft_rate_reserve(r, 0, &delay), ==, 0);
+    CHECK_INT(delay, ==, 0);
+    CHECK_INT(weft_now() - now, ==, 0);
     CHECK_INT(weft_rate_return(r, 3), ==, 0);
     CHECK_INT(stats(r).available, ==, 1);
     CHECK_INT(weft_rate_return(r, 3), ==, -EOVERFLOW); /* 2 are out */
@@ -259,6 +266,9 @@ reserving(void *arg)
     CHECK_INT(weft_rate_reserve(r, 1, &delay), ==, 0); /* behind it: at 5 */
     CHECK_INT(delay, ==, 5 * WEFT_SECOND);
     start(&g, &last); /* at 6 */
+    CHECK_INT(weft_rate_wait(r, 0), ==, 0); /* behind nobody */
+    CHECK_INT(weft_rate_reserve(r, 0, &delay), ==, 0);
+    CHECK_INT(delay, ==, 0);
     CHECK_INT(weft_sleep(WEFT_SECOND), ==, 0);
     weft_ctx_cancel(ctx, 0); /* all behind move up by 2, but what is reserved keeps its time */
     CHECK_INT(weft_wg_wait(&g), ==, 0);
