@@ -147,6 +147,16 @@ is 'the leader went well, the rest is gone' '0 0' "$(tail -1 ll | cut -f7) $(pgr
 "$W" run --kill-after 0.2 --shell 'setsid sleep 62 & echo hi' ::: 1 >out &
 ends 'TERM, and one that left the group holds the pipe' TERM 143
 pkill -f '^sleep 62$'
+until_late() { # a deadline that passes while the run is being set up; 100 times, as it takes luck to hit the middle
+    n=0 code=124
+    while [ $n -lt 100 ] && [ $code = 124 ]; do
+        n=$((n + 1))
+        timeout -s KILL 10 "$W" run --kill-after 60 --deadline 0.000000001 true <silent 2>/dev/null
+        code=$?
+    done
+    echo $code
+}
+is 'a deadline at the start, while standard input is silent' 124 "$(until_late)"
 for sig in TERM QUIT; do
     sleep 6 <full &
     $default "$W" run --kill-after 0.2 --joblog bl --shell 'head -c 300000 /dev/zero' ::: 1 >full &
