@@ -20,6 +20,13 @@ is 'hostile, $1' "$wanted" "$(hostile | "$W" run -0k --shell "printf '<%s>' \"\$
 is 'hostile, dry run runs nothing' no "$(hostile | "$W" run -0 --dry-run echo >/dev/null; [ -e pwned ] && echo yes || echo no)"
 is 'dry run can be pasted' "$(hostile | xargs -0 -n1 printf '<%s>\n')" "$(hostile | "$W" run -0 --dry-run -- printf '<%s>\n' | sh)"
 is 'arithmetic takes numbers only' '3 1' "$(printf '%s\n' 2 'a[$(touch pwned)]' | "$W" run -k --shell 'echo $(({} + 1))' 2>/dev/null | tr -d '\n'; echo " $([ -e pwned ] && echo pwned || echo 1)")"
+printed='cat v n s | tr "\n" " "'
+is 'a number before a redirection is an argument' '5 1 1 ' "$("$W" run --shell "echo {}>v; echo {#}>n; echo {%}>s; $printed" ::: 5)"
+is 'the same where a backslash joins the lines' '6 1 1 ' "$("$W" run --shell "echo {}\\
+>v; echo {#}\\
+>n; echo {%}\\
+>s; $printed" ::: 6)"
+is 'a number before > and < in $(( ))' '1 0 1' "$("$W" run --shell 'echo $(({}>2)) $(({#}>2)) $(({%}<<0))' ::: 5)"
 for text in 'echo "{}"' "echo '{}'" 'echo `{}`' 'echo ${x:-{}}' 'echo x # {}' 'echo \{}' 'cat <<E
 {}
 E' 'echo "$(echo {})"'; do
