@@ -68,6 +68,18 @@ make_template(struct run *r)
     return err;
 }
 
+/** A dry run looks only at what --resume would skip. */
+static int
+open_log(struct run *r)
+{
+    const struct options *o = r->options;
+    if (!o->joblog)
+        return 0;
+    if (!o->dry_run)
+        return joblog_open(&r->log, o->joblog, o->resume);
+    return o->resume ? joblog_look(&r->log, o->joblog) : 0;
+}
+
 static int
 run(int argc, char **argv)
 {
@@ -82,7 +94,7 @@ run(int argc, char **argv)
     status = OWN_ERROR;
     if (make_template(&r) != 0)
         goto out;
-    if (o.joblog && (!o.dry_run || o.resume) && joblog_open(&r.log, o.joblog, o.resume) != 0) {
+    if (open_log(&r) != 0) {
         say("%s", r.log.message);
         goto out;
     }

@@ -81,6 +81,12 @@ is 'closed stderr' '0 x' "$("$W" run echo ::: x 2>&- >o; echo "$? $(cat o)")"
 is 'an ignored SIGCHLD' '2 3' "$(env --ignore-signal=CHLD "$W" run --joblog ch --shell 'exit 3' ::: 1 2; echo "$? $(tail -1 ch | cut -f7)")"
 is '--dry-run writes no log' no "$("$W" run --dry-run --joblog dry true ::: 1 >/dev/null; [ -e dry ] && echo yes || echo no)"
 
+"$W" run --joblog old true ::: 1 2
+printf '3\t:\ttorn' >>old
+cp old kept
+is '--dry-run --resume makes no log' 'true 1 no' "$("$W" run --dry-run --resume --joblog dry true ::: 1 | tr '\n' ' '; [ -e dry ] && echo yes || echo no)"
+is '--dry-run --resume changes no log' 'true 3 same' "$("$W" run --dry-run --resume --joblog old true ::: 1 2 3 | tr '\n' ' '; cmp -s old kept && echo same)"
+
 # ---- limits of the machine ----
 is 'few descriptors' '0 200 0' "$( (ulimit -n 40; seq 200 | "$W" run -j100 --shell 'sleep 0.01; echo {}' >o 2>err); echo "$? $(wc -l <o | tr -d ' ') $(wc -l <err | tr -d ' ')")"
 is '-j0' '0 200' "$( (ulimit -n 64; seq 200 | "$W" run -j0 echo >o); echo "$? $(wc -l <o | tr -d ' ')")"

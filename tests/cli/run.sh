@@ -95,6 +95,22 @@ printf '9\t:\tunfinish' >>log
 is 'an unfinished line is cut' '0 7' "$(seq 5 | "$W" run --joblog log --resume --shell '[ {} != 3 ]'; echo "$? $(wc -l <log | tr -d ' ')")"
 echo rubbish >>log
 is 'a bad row is named' 1 "$(seq 5 | "$W" run --joblog log --resume true 2>&1 | grep -c 'row 8')"
+printf precious >precious
+is 'a file that is no job log is left alone' '125 1 precious' "$("$W" run --joblog precious true ::: 1 2>err; echo "$? $(grep -c 'is no job log.*name a new file' err) $(cat precious)")"
+head -1 log >claim
+printf '9000000000000000000\t:\t0\t0\t0\t0\t0\t0\ttrue 1\n' >>claim
+is 'a row that claims jobs without end: nothing is read, nothing waits' '125 1' "$(yes | timeout 10 "$W" run --joblog claim --resume true 2>err; echo "$? $(grep -c 'row 2' err)")"
+cat >gap <<'J'
+#!/bin/sh
+[ -e again ] && exit 0
+[ "$1" -le 19 ] && exec sleep 60
+[ "$1" = 40 ] && kill -KILL $PPID
+exit 0
+J
+chmod +x gap
+(seq 40 | "$W" run -j20 --joblog gaps ./gap; :) 2>/dev/null
+touch again
+is 'a killed run leaves gaps in the log; --resume fills them' '20 0 40' "$(sed 1d gaps | wc -l | tr -d ' ') $(seq 40 | "$W" run --joblog gaps --resume ./gap; echo $?) $(sed 1d gaps | cut -f1 | sort -n | uniq | wc -l | tr -d ' ')"
 ln -s log link
 is 'a symlink is not followed' 125 "$(seq 5 | "$W" run --joblog link true 2>/dev/null; echo $?)"
 is 'many jobs, all there' 3000 "$(seq 3000 | "$W" run -k -j8 echo | sort -n | uniq | wc -l | tr -d ' ')"

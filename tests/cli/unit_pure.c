@@ -260,6 +260,14 @@ put(const char *path, const char *bytes)
 }
 
 static void
+put_log(const char *path, const char *rows)
+{
+    char all[512];
+    snprintf(all, sizeof all, "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n%s", rows);
+    put(path, all);
+}
+
+static void
 joblog(void)
 {
     struct joblog l;
@@ -274,15 +282,42 @@ joblog(void)
     OK(joblog_row(&l, 1) && !joblog_row(&l, 2) && !joblog_row(&l, UINT64_MAX), "those that are there");
     joblog_close(&l);
     static const char *const bad[] = {"x\n", "1\n", "1\t:\t0\t0\t0\t0\t0\n", "0\t:\t0\t0\t0\t0\t0\t0\tx\n", "-1\t:\t0\t0\t0\t0\t0\t0\tx\n",
-        "1\t:\t0\t0\t0\t0\tx\t0\tx\n", "99999999999999999999\t:\t0\t0\t0\t0\t0\t0\tx\n", "\n"};
+        "1\t:\t0\t0\t0\t0\tx\t0\tx\n", "99999999999999999999\t:\t0\t0\t0\t0\t0\t0\tx\n", "\n",
+        "9223372036854775807\t:\t0\t0\t0\t0\t0\t0\tx\n", "101002\t:\t0\t0\t0\t0\t0\t0\tx\n"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        put("log", bad[i]);
-        OK(joblog_open(&l, "log", true) == -EINVAL && strstr(l.message, "row 1"), bad[i]);
+        put_log("log", bad[i]);
+        OK(joblog_open(&l, "log", true) == -EINVAL && strstr(l.message, "row 2"), bad[i]);
         joblog_close(&l);
     }
-    put("log", "9223372036854775807\t:\t0\t0\t0\t0\t0\t0\tx\n5\ttorn");
-    OK(joblog_open(&l, "log", true) == 0 && joblog_row(&l, INT64_MAX), "a huge number costs nothing");
-    OK(stat("log", &st) == 0 && st.st_size == 36, "the torn line is gone");
+    put_log("log", "101001\t:\t0\t0\t0\t0\t0\t0\tx\n5\ttorn");
+    OK(stat("log", &st) == 0, "there");
+    off_t before = st.st_size;
+    OK(joblog_look(&l, "log") == 0 && joblog_row(&l, 101001), "as many may be missing as can run at once");
+    OK(stat("log", &st) == 0 && st.st_size == before, "to look changes nothing");
+    joblog_close(&l);
+    OK(joblog_open(&l, "log", true) == 0 && joblog_row(&l, 101001), "the same for writing");
+    OK(stat("log", &st) == 0 && st.st_size == before - 6, "the torn line is gone");
+    joblog_close(&l);
+    put_log("log", "101002\t:\t0\t0\t0\t0\t0\t0\tx\n7\t:\t0\t0\t0\t0\t0\t0\tx\n");
+    OK(joblog_open(&l, "log", true) == 0 && l.n_rows == 2, "rows in any order");
+    joblog_close(&l);
+    put_log("log", "101002\t:\t0\t0\t0\t0\t0\t0\tx\n101002\t:\t0\t0\t0\t0\t0\t0\tx\n");
+    OK(joblog_open(&l, "log", true) == -EINVAL && strstr(l.message, "row 2"), "the same job twice is one");
+    joblog_close(&l);
+
+    static const char *const others[] = {"precious", "precious\n", "\n", "1\t:\t0\t0\t0\t0\t0\t0\tx\n", "Seq\n", "Seqx"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        put("log", others[i]);
+        OK(joblog_open(&l, "log", i % 2) == -EINVAL && strstr(l.message, "no job log"), others[i]);
+        joblog_close(&l);
+        OK(stat("log", &st) == 0 && st.st_size == (off_t)strlen(others[i]), "it is left as it was");
+    }
+    put("log", "Seq\tHo");
+    OK(joblog_open(&l, "log", false) == 0 && joblog_add(&l, 1, 1, 1, 0, 0, 0, "x") == 0, "a torn header is written anew");
+    joblog_close(&l);
+    OK(joblog_open(&l, "log", true) == 0 && l.n_rows == 1, "and read back");
+    joblog_close(&l);
+    OK(joblog_look(&l, "nowhere") == 0 && l.n_rows == 0 && access("nowhere", F_OK) != 0, "to look makes no file");
     joblog_close(&l);
     OK(symlink("log", "link") == 0 && joblog_open(&l, "link", false) == -ELOOP && strstr(l.message, "symbolic link"), "a link");
     joblog_close(&l);
