@@ -65,6 +65,15 @@ is 'exit: more' 101 "$(seq 150 | "$W" run false; echo $?)"
 is 'exit: xargs' 123 "$(seq 150 | "$W" run --exit xargs false; echo $?)"
 is 'exit: missing' 127 "$(seq 5 | "$W" run ./nosuch 2>/dev/null; echo $?)"
 is 'exit: forbidden' 126 "$(seq 5 | "$W" run ./list 2>/dev/null; echo $?)"
+ln -s loop loop
+for command in ./list/x ./loop ./loop/x; do
+    is "exit: $command, said once" '126 1' "$(seq 5 | "$W" run --joblog none $command 2>err; echo "$? $(wc -l <err | tr -d ' ')")"
+done
+is 'exit: an empty command is named' '127 1' "$("$W" run '' ::: a 2>err; echo "$? $(grep -c 'an empty command: ' err)")"
+is 'a command that is not there leaves no line' '127 0' "$("$W" run --joblog latelog ./later ::: a b 2>/dev/null; echo "$? $(sed 1d latelog | wc -l | tr -d ' ')")"
+printf '#!/bin/sh\necho "$1"\n' >later
+chmod +x later
+is 'and is run, once it is there' '0 a b' "$("$W" run -k --joblog latelog --resume ./later ::: a b >o; echo "$? $(tr '\n' ' ' <o | sed 's/ $//')")"
 is 'a line of shell gets a hint' 1 "$("$W" run 'echo hi there' ::: 1 2>&1 | grep -c -- --shell)"
 is 'exit: usage' 125 "$("$W" run --nosuch 2>/dev/null; echo $?)"
 is 'exit: full disk' 125 "$(seq 5 | "$W" run echo >/dev/full 2>/dev/null; echo $?)"
