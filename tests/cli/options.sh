@@ -67,6 +67,7 @@ is 'missing, but not the first: goes on' '1 2' "$("$W" run -j2 --joblog m {} :::
 # ---- bar ----
 is '--bar, no terminal: the summary only' 1 "$(seq 3 | "$W" run --bar true 2>&1 | wc -l | tr -d ' ')"
 is '--bar=always' 1 "$(seq 3 | "$W" run --bar=always true 2>&1 | grep -c '3 of 3 jobs')"
+is '--bar, no input' 1 "$("$W" run --bar=always true </dev/null 2>&1 | grep -c '0 of 0 jobs')"
 is '--bar, the total is not known before the end' yes "$( (echo 1; sleep 1.3; echo 2) | "$W" run --eta --bar=always true 2>&1 | grep -q '1 of ? jobs.*? s left' && echo yes)"
 
 # ---- load ----
