@@ -46,6 +46,14 @@ is 'an unknown option is named' 1 "$("$W" run --frobnicate true 2>&1 | grep -c -
 is 'two lists' 125 "$("$W" run echo ::: a ::: b 2>/dev/null; echo $?)"
 is '-a and a list' 125 "$("$W" run -a r4 echo ::: a 2>/dev/null; echo $?)"
 
+for command in '--help' 'run --help' '--version'; do
+    is "$command to a full disk" '125 1' "$("$W" $command >/dev/full 2>err; echo "$? $(grep -c 'standard output: No space' err)")"
+    is "$command" 0 "$("$W" $command >/dev/null; echo $?)"
+done
+is 'a wrong verb masks control characters' '125 weft: \x1B[31mx is no verb; see weft --help' "$("$W" "${esc}[31mx" 2>err; echo "$? $(cat err)")"
+is 'a long verb is cut' yes "$("$W" "$(head -c 100000 /dev/zero | tr '\0' x)" 2>err; [ "$(wc -c <err)" -lt 400 ] && echo yes)"
+is 'a --window that memory has no room for is named' '125 1' "$("$W" run -k --window 4000000000 true ::: 1 2>err; echo "$? $(grep -c -- '--window 4000000000: ' err)")"
+
 # ---- jobs that cannot be made ----
 is 'an unmade job is logged and counted' '1 2 125' "$("$W" run -j1 --joblog u -C, echo {2} ::: a,b c d,e >/dev/null 2>&1; echo "$? $(awk -F'\t' '$7 == 125 { print $1, $7 }' u)")"
 is 'an unmade job is skipped by --resume' '0 4' "$("$W" run -j1 --joblog u --resume -C, echo {2} ::: a,b c d,e >/dev/null 2>&1; echo "$? $(wc -l <u | tr -d ' ')")"
