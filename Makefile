@@ -19,9 +19,10 @@ soak: ## the long rest: repetitions, sanitizers, the whole matrix (hours)
 	@scripts/need test
 	@scripts/soak
 
-bench: ## tables against Go and pthreads, where they are installed
+bench: ## tables against Go, pthreads and xargs, where they are installed
 	@cmake --preset bench >/dev/null && cmake --build build/bench -j$(JOBS)
 	@bench/run build/bench
+	@bench/xargs build/bench/weft
 
 docs: ## the pictures of docs/img, drawn from traces of the examples
 	@scripts/need test

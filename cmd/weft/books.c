@@ -82,7 +82,7 @@ books_close(struct job *j, const struct outcome *out, double started, weft_time 
     r->cpu += out->end.user + out->end.sys;
     r->work += took;
     r->bytes += bytes;
-    int err = joblog_add(&r->log, j->seq, started, (double)took / (double)WEFT_SECOND, bytes, code, signal, j->command.log);
+    int err = out->no_command ? 0 : joblog_add(&r->log, j->seq, started, (double)took / (double)WEFT_SECOND, bytes, code, signal, j->command.log);
     bool first_error = err && !r->log_failed;
     r->log_failed |= err != 0;
     bool halt = !killed && halts(r, bad);

@@ -409,8 +409,8 @@ feed_main(void *arg)
     if (rc < 0)
         feed_failed(r, &in, rc);
     weft_mutex_hold(&r->lock);
-    if (rc == 0)
-        r->total = seq;
+    r->total = seq;
+    r->total_known = rc == 0;
     weft_mutex_unlock(&r->lock);
     batch_free(&b);
     ahead_fini(&ahead);

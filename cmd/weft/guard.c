@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -75,6 +76,7 @@ guard_start(struct guard *g, size_t n, weft_time kill_after)
     }
     close(fds[0]);
     g->pipe = fds[1];
+    g->pid = pid;
     return 0;
 }
 
@@ -88,6 +90,9 @@ guard_set(struct guard *g, unsigned slot, pid_t group)
 void
 guard_stop(struct guard *g)
 {
-    if (g->pipe >= 0)
-        close(g->pipe);
+    if (g->pipe < 0)
+        return;
+    close(g->pipe);
+    while (waitpid(g->pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
 }

@@ -49,22 +49,34 @@ has_run_any(struct run *r)
     return yes;
 }
 
-/** The command cannot be run. If the first cannot, none can: the run ends with xargs's codes. */
-static void
+/** Is it the command that cannot be executed, now or later? Else the arguments are too long, or the system lacks something. */
+static bool
+is_about_command(int err)
+{
+    static const int errors[] = {ENOENT, EACCES, ENOEXEC, ENOTDIR, ELOOP, EPERM, ELIBBAD, EISDIR, EINVAL, ENAMETOOLONG, ETXTBSY, EIO};
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+        if (err == -errors[i])
+            return true;
+    return false;
+}
+
+/** The command cannot be run. If the first cannot, none can: the run ends with xargs's codes, and this is true. */
+static bool
 say_not_started(struct job *j, int err)
 {
     struct run *r = j->run;
     char room[BRIEF + 4], name_room[BRIEF + 4];
-    bool missing = err == -ENOENT, forbidden = err == -EACCES || err == -ENOEXEC;
-    const char *name = brief(j->command.argv[0], name_room);
-    if ((!missing && !forbidden) || has_run_any(r)) {
+    bool missing = err == -ENOENT;
+    const char *name = *j->command.argv[0] ? brief(j->command.argv[0], name_room) : "an empty command";
+    if (!is_about_command(err) || has_run_any(r)) {
         say("job %llu (%s): %s: %s; it is not run", (unsigned long long)j->seq, brief(j->value, room), name, strerror(-err));
-        return;
+        return false;
     }
     bool is_line = missing && !r->options->shell && strpbrk(j->command.argv[0], " \t");
     if (!run_stopping(r)) /* said once */
         say("%s: %s%s", name, strerror(-err), is_line ? "; for a line of shell use --shell" : "");
     run_stop(r, 0, missing ? 127 : 126);
+    return true;
 }
 
 static void
@@ -149,7 +161,7 @@ job_main(void *arg)
     if (j->unmade)
         say("job %llu (%s): %s; it is not run", (unsigned long long)j->seq, brief(j->value, room), j->unmade);
     else if (out.start_error)
-        say_not_started(j, out.start_error);
+        out.no_command = say_not_started(j, out.start_error);
     else if (out.wait_error)
         stop_by_error(r, "waiting for a job", out.wait_error);
     if (j->turn == 1)

@@ -1,7 +1,13 @@
 /* joblog.c: the job log of joblog.h. A line is one write(2) to a file opened with O_APPEND, so it is never torn by us; what a
- * crash left unfinished at the end of the file is cut off before the first line is added. */
+ * crash left unfinished at the end of the file is cut off before the first line is added. A file that does not begin with the
+ * header is somebody else's and stays as it is.
+ *
+ * Gaps        Jobs start in the order of Seq and a resumed run begins with those that are missing, so at any time no more are
+ *             missing below the highest Seq than can run at once. --resume reads the input up to that Seq before it starts
+ *             anything: a row that claims more would make it hold, and wait for, input without end. */
 #include "joblog.h"
 
+#include "slots.h"
 #include "text.h"
 
 #include <errno.h>
@@ -11,6 +17,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { GAPS_MAX = JOBS_MAX + SLOTS_MORE };
 
 static const char header[] = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand";
 
@@ -121,31 +129,72 @@ sort_rows(struct joblog *l)
     return 0;
 }
 
-/** Read all rows; `resume` keeps them. *good is where the last whole line ends. */
+/** Read the first line, whole or torn; an empty file has none. */
+static int
+read_header(struct joblog *l, const char *path, FILE *f, off_t *good)
+{
+    char line[sizeof header]; /* the newline takes the place of the NUL */
+    size_t n = fread(line, 1, sizeof header, f);
+    bool whole = n == sizeof header && line[n - 1] == '\n', torn = n < sizeof header;
+    if (ferror(f))
+        return -EIO;
+    if ((whole || torn) && memcmp(line, header, whole ? n - 1 : n) == 0) {
+        *good = whole ? (off_t)n : 0;
+        return 0;
+    }
+    snprintf(l->message, sizeof l->message, "%s: is no job log: its first line is another; name a new file, or remove this one", path);
+    return -EINVAL;
+}
+
+static int
+bad_row(struct joblog *l, const char *path, size_t number, const char *why)
+{
+    snprintf(l->message, sizeof l->message, "%s: row %zu is not a job log's%s; mend or remove it", path, number, why);
+    return -EINVAL;
+}
+
+/** Read the lines behind the header; `resume` keeps them. *good is where the last whole line ends. */
 static int
 read_rows(struct joblog *l, const char *path, FILE *f, bool resume, off_t *good)
 {
     char *line = NULL;
-    size_t cap = 0, row_number = 0;
+    size_t cap = 0, number = 1, highest_at = 0;
+    uint64_t highest = 0;
     ssize_t n;
     int err = 0;
     while (!err && (n = getline(&line, &cap, f)) > 0 && line[n - 1] == '\n') {
         *good += n;
+        number++;
         line[n - 1] = '\0';
-        if ((row_number++ == 0 && strcmp(line, header) == 0) || !resume)
+        if (!resume)
             continue;
         struct log_row row;
         err = strlen(line) == (size_t)n - 1 ? joblog_parse(line, &row) : -EINVAL;
+        if (err == -EINVAL)
+            bad_row(l, path, number, "");
+        if (!err && row.seq > highest) {
+            highest = row.seq;
+            highest_at = number;
+        }
         if (!err)
             err = keep(l, row);
-        if (err == -EINVAL)
-            snprintf(l->message, sizeof l->message, "%s: row %zu is not a job log's; mend or remove it", path, row_number);
     }
+    free(line);
     if (!err && ferror(f))
         err = -EIO;
-    free(line);
     if (!err)
         err = sort_rows(l);
+    if (!err && highest > l->n_rows + GAPS_MAX)
+        err = bad_row(l, path, highest_at, ": so many jobs before it cannot be missing");
+    return err;
+}
+
+static int
+read_all(struct joblog *l, const char *path, FILE *f, bool resume, off_t *good)
+{
+    int err = read_header(l, path, f, good);
+    if (!err)
+        err = read_rows(l, path, f, resume, good);
     if (err == -ENOMEM || err == -EIO)
         snprintf(l->message, sizeof l->message, "%s: %s", path, strerror(-err));
     return err;
@@ -161,9 +210,8 @@ system_failed(struct joblog *l, const char *path)
 
 /** Look at what is there: through the descriptor that is open, since the name may mean another file by now. */
 static int
-take_over(struct joblog *l, const char *path, bool resume, off_t size)
+look_at(struct joblog *l, const char *path, bool resume, off_t *good)
 {
-    off_t good = 0;
     int copy = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
     FILE *f = copy < 0 ? NULL : fdopen(copy, "r");
     if (!f) {
@@ -172,11 +220,32 @@ take_over(struct joblog *l, const char *path, bool resume, off_t size)
             close(copy);
         return err;
     }
-    int err = read_rows(l, path, f, resume, &good);
+    int err = read_all(l, path, f, resume, good);
     fclose(f);
+    return err;
+}
+
+static int
+take_over(struct joblog *l, const char *path, bool resume, off_t size)
+{
+    off_t good = 0;
+    int err = look_at(l, path, resume, &good);
     if (!err && good < size && ftruncate(l->fd, good) != 0)
         err = system_failed(l, path);
     return err;
+}
+
+int
+joblog_look(struct joblog *l, const char *path)
+{
+    struct stat st;
+    off_t good;
+    *l = (struct joblog){.fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)};
+    if (l->fd < 0 && errno == ENOENT)
+        return 0;
+    if (l->fd < 0 || fstat(l->fd, &st) != 0)
+        return system_failed(l, path);
+    return S_ISREG(st.st_mode) ? look_at(l, path, true, &good) : 0;
 }
 
 int

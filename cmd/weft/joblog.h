@@ -20,9 +20,12 @@ struct joblog {
     char message[512];
 };
 
-/** Open for appending, reading what is there when `resume`. An unfinished last line is cut off. 0, or -errno with message set. */
+/** Open for appending, reading what is there when `resume`. An unfinished last line is cut off. 0, or -errno with message set:
+ *  -EINVAL: the file is no job log, or one of its rows is none; it is unchanged then. */
 int joblog_open(struct joblog *l, const char *path, bool resume);
-/** Append one line. 0 or -errno. */
+/** Read what is there, for a run that changes nothing; a file that is not there has no rows. As joblog_open(). */
+int joblog_look(struct joblog *l, const char *path);
+/** Append one line, unless none is open. 0 or -errno. Not behind joblog_look(). */
 int joblog_add(struct joblog *l, uint64_t seq, double started, double seconds, uint64_t received, int code, int signal, const char *command);
 /** What an earlier run did with job seq; NULL: nothing. */
 const struct log_row *joblog_row(const struct joblog *l, uint64_t seq);

@@ -68,6 +68,28 @@ make_template(struct run *r)
     return err;
 }
 
+/** The status of having printed what was asked for: standard output may be full or closed. */
+static int
+printed(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    fprintf(stderr, "weft: writing to standard output: %s\n", strerror(errno));
+    return OWN_ERROR;
+}
+
+/** A dry run looks only at what --resume would skip. */
+static int
+open_log(struct run *r)
+{
+    const struct options *o = r->options;
+    if (!o->joblog)
+        return 0;
+    if (!o->dry_run)
+        return joblog_open(&r->log, o->joblog, o->resume);
+    return o->resume ? joblog_look(&r->log, o->joblog) : 0;
+}
+
 static int
 run(int argc, char **argv)
 {
@@ -75,14 +97,14 @@ run(int argc, char **argv)
     int status;
     if (options_parse(&o, argc, argv, &status) != 0) {
         options_fini(&o);
-        return status;
+        return status ? status : printed(); /* 0: help */
     }
     struct run r = {.options = &o, .exit_code = -1, .log = {.fd = -1}, .guard = {.pipe = -1}, .results = -1, .terminal = -1};
     int err = 0;
     status = OWN_ERROR;
     if (make_template(&r) != 0)
         goto out;
-    if (o.joblog && (!o.dry_run || o.resume) && joblog_open(&r.log, o.joblog, o.resume) != 0) {
+    if (open_log(&r) != 0) {
         say("%s", r.log.message);
         goto out;
     }
@@ -120,6 +142,15 @@ out:
     return status;
 }
 
+static int
+no_verb(const char *word)
+{
+    char line[BRIEF + 64], room[BRIEF + 4];
+    snprintf(line, sizeof line, "weft: %s is no verb; see weft --help", brief(word, room));
+    say_line(line);
+    return OWN_ERROR;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -128,13 +159,15 @@ main(int argc, char **argv)
         return run(argc - 1, argv + 1);
     if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         usage();
-        return 0;
+        return printed();
     }
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         int v = weft_version();
         printf("weft %d.%d.%d\n", v / 10000, v / 100 % 100, v % 100);
-        return 0;
+        return printed();
     }
-    fprintf(stderr, argc < 2 ? "weft: a verb is needed: weft run; see weft --help\n" : "weft: %s is no verb; see weft --help\n", argc < 2 ? "" : argv[1]);
+    if (argc >= 2)
+        return no_verb(argv[1]);
+    say_line("weft: a verb is needed: weft run; see weft --help");
     return OWN_ERROR;
 }

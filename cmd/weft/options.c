@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include "say.h"
+#include "slots.h"
 #include "units.h"
 #include "usage.h"
 
@@ -12,7 +13,7 @@
 
 #include <weft/task.h>
 
-enum { BAD_USAGE = 125, JOBS_MAX = 100000, WINDOW = 1000 };
+enum { BAD_USAGE = 125, WINDOW = 1000, WINDOW_MAX = 1000000 };
 
 enum {
     OPT_SHELL = 256, OPT_TAG, OPT_LB, OPT_TIMEOUT, OPT_KILL_AFTER, OPT_DEADLINE, OPT_RATE, OPT_DELAY, OPT_RETRIES, OPT_RETRY_DELAY,
@@ -83,6 +84,8 @@ parse_jobs(const char *text, unsigned *out)
         n += weft_cpus();
     else if (n == 0)
         n = jobs_possible();
+    if (n > JOBS_MAX)
+        return complain("-j", text, "more than 100000 jobs at a time");
     *out = n == 0 ? 1 : (unsigned)n;
     return true;
 }
@@ -217,7 +220,7 @@ apply(struct options *o, int c, const char *arg)
     case OPT_JOBLOG: o->joblog = arg; return true;
     case OPT_RESUME: o->resume = true; return true;
     case OPT_RESUME_FAILED: o->resume = o->resume_failed = true; return true;
-    case OPT_WINDOW: return count("--window", arg, 1, &o->window);
+    case OPT_WINDOW: return parse_count(arg, 1, WINDOW_MAX, &o->window) || complain("--window", arg, "a whole number from 1 to a million is needed");
     case OPT_EXIT:
         o->xargs_exit = strcmp(arg, "xargs") == 0;
         return o->xargs_exit || complain("--exit", arg, "the only other style is xargs");

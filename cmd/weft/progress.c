@@ -20,7 +20,7 @@ static void
 put_eta(struct text *t, const struct run *r, weft_time now)
 {
     uint64_t done = r->ended + r->skipped;
-    if (!r->total || !r->ended)
+    if (!r->total_known || !r->ended)
         text_puts(t, ", ? s left");
     else
         text_printf(t, ", %.0f s left", seconds(now - r->started) / (double)r->ended * (double)(r->total - done));
@@ -32,11 +32,11 @@ draw_bar(const struct run *r, weft_time now, bool on_terminal, bool final)
     char bar[31], total[24] = "?";
     struct text t = {0};
     uint64_t done = r->ended + r->skipped;
-    size_t full = r->total ? (size_t)(done * (sizeof bar - 1) / r->total) : 0;
+    size_t full = r->total_known && r->total ? (size_t)(done * (sizeof bar - 1) / r->total) : 0;
     for (size_t i = 0; i < sizeof bar - 1; i++)
         bar[i] = i < full ? '#' : '.';
     bar[sizeof bar - 1] = '\0';
-    if (r->total)
+    if (r->total_known)
         snprintf(total, sizeof total, "%llu", (unsigned long long)r->total);
     text_printf(&t, "[%s] %llu of %s jobs, %llu failed, %.1f s", bar, (unsigned long long)done, total, (unsigned long long)r->failed,
         seconds(now - r->started));

@@ -70,18 +70,18 @@ prepare(struct run *r)
     return err ? err : slots_init(&r->slots, o->jobs);
 }
 
-/** Start the tasks that accompany the jobs, the feeder last. */
+/** Start the tasks that accompany the jobs, the feeder last. It is counted before any of them can stop the run and let go of it. */
 static int
 start_tasks(struct run *r)
 {
     const struct options *o = r->options;
+    r->feeding = true;
+    r->running = 1;
     int err = weft_go_with(&(weft_attr){.name = "signals"}, signals_main, r);
     if (!err && !o->dry_run)
         err = weft_go_with(&(weft_attr){.name = "watch"}, watch_main, r);
     if (!err && o->deadline)
         err = weft_go_with(&(weft_attr){.name = "deadline"}, deadline_main, r);
-    r->feeding = true;
-    r->running = 1;
     return err ? err : weft_go_with(&(weft_attr){.name = "feed"}, feed_main, r);
 }
 

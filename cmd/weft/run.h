@@ -48,7 +48,8 @@ struct run {
     uint64_t begun, ended, failed, succeeded, skipped;
     bool log_failed; /* it has been said */
     uint64_t spawned; /* processes that could be started */
-    uint64_t total;   /* jobs in all, once the input has ended; 0: not known yet */
+    uint64_t total;   /* jobs in all, once the input has ended */
+    bool total_known;
     uint64_t bytes;   /* of the jobs' output */
     weft_time cpu;    /* of all ended jobs */
     weft_time work;   /* the sum of their durations */
@@ -86,6 +87,7 @@ struct stream {
 /* What became of one try. */
 struct outcome {
     int start_error; /* it could not be started: -errno */
+    bool no_command; /* nor can any other: the run ends, and has not begun */
     int wait_error;  /* how it ended cannot be known: -errno */
     bool timed_out;
     weft_exit end;

@@ -53,31 +53,47 @@ run_signal(struct run *r, int signal)
     weft_mutex_unlock(&r->lock);
 }
 
-/** The task that follows a TERM with a KILL, and that with an end to waiting: what is left then holds a job's pipe outside its
- *  group, or is whoever does not read our output. Cancelled by the end of the run, when all jobs have ended in time. */
+/** The task that follows a TERM with a KILL. Cancelled by the end of the run, when all jobs have ended in time. */
 static int
 kill_later(void *arg)
 {
     struct run *r = arg;
-    weft_mutex_hold(&r->lock);
-    bool now = r->killing == SIGKILL;
-    weft_mutex_unlock(&r->lock);
-    if (!now && weft_sleep(r->options->kill_after) == 0)
+    if (weft_sleep(r->options->kill_after) == 0)
         run_stop(r, SIGKILL, -1);
+    return 0;
+}
+
+/** The task that follows a KILL with an end to waiting: what is left then holds a job's pipe outside its group, or is whoever
+ *  does not read our output. Cancelled like the other. */
+static int
+give_up_later(void *arg)
+{
+    struct run *r = arg;
     if (weft_sleep(GIVE_UP) == 0)
         weft_chan_close(r->over);
     return 0;
+}
+
+/** What comes behind the first TERM, and behind the first KILL whenever that is. Without memory for a task it comes at once: they
+ *  are not left without an end. */
+static void
+follow(struct run *r, int signal)
+{
+    if (signal != SIGKILL && weft_go(kill_later, r) != 0)
+        run_stop(r, SIGKILL, -1);
+    if (signal == SIGKILL && weft_go(give_up_later, r) != 0)
+        weft_chan_close(r->over);
 }
 
 void
 run_stop(struct run *r, int signal, int code)
 {
     weft_mutex_hold(&r->lock);
-    bool first = !r->stopping, first_kill = signal && !r->killing;
+    bool first = !r->stopping, stronger = signal && (!r->killing || (signal == SIGKILL && r->killing != SIGKILL));
     r->stopping = true;
     if (code >= 0 && r->exit_code < 0)
         r->exit_code = code;
-    if (signal && r->killing != SIGKILL)
+    if (stronger)
         r->killing = signal;
     weft_mutex_unlock(&r->lock);
     if (first) {
@@ -88,8 +104,8 @@ run_stop(struct run *r, int signal, int code)
         run_signal(r, signal);
         run_signal(r, SIGCONT); /* a stopped job would see it only later */
     }
-    if (first_kill && weft_go(kill_later, r) != 0)
-        run_signal(r, SIGKILL); /* no memory for a task: do not leave them without an end */
+    if (stronger)
+        follow(r, signal);
 }
 
 bool

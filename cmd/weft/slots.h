@@ -5,7 +5,7 @@
 #include <weft/chan.h>
 #include <weft/mutex.h>
 
-enum { SLOTS_MORE = 1000 }; /* so many may USR1 add */
+enum { JOBS_MAX = 100000, SLOTS_MORE = 1000 }; /* -j goes so far; so many may USR1 add */
 
 /* Invariant: numbers in the channel, with jobs and in `retired` are together 1 to `highest`, each once. */
 struct slots {

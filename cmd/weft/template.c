@@ -100,6 +100,15 @@ add_text(struct word *w, struct text *t)
     return false;
 }
 
+/** Is this, behind what a shell joins lines with, < or >? */
+static bool
+is_redirection(const char *s)
+{
+    while (s[0] == '\\' && s[1] == '\n')
+        s += 2;
+    return *s == '<' || *s == '>';
+}
+
 /** Cut one word into parts. With `scan` it is a shell's text. */
 static int
 compile_word(struct word *w, const char *s, const char *replace, struct shellscan *scan, char message[256])
@@ -121,7 +130,7 @@ compile_word(struct word *w, const char *s, const char *replace, struct shellsca
                 return -EINVAL;
             }
             ok = add_text(w, &text) && add_part(w, (struct part){.kind = kind, .nth = nth, .number_only = number_only,
-                .redirect = s[len] == '<' || s[len] == '>'});
+                .redirect = scan && is_redirection(s + len)});
             if (scan)
                 shellscan_step(scan, 'x'); /* to the shell it is part of a word */
             s += len;
@@ -298,6 +307,14 @@ is_number(const char *s)
     return !*s;
 }
 
+/** A number, so that it names no descriptor. Between (( and )), where quotes are an error, a blank does it too; elsewhere it would
+ *  part the number from a bash >( ). */
+static void
+put_number(struct text *t, const struct part *p, const char *digits)
+{
+    text_printf(t, !p->redirect ? "%s" : p->number_only ? "%s " : "'%s'", digits);
+}
+
 /** One placeholder with one value; quoted in the shell form. */
 static int
 put_value(struct text *t, const struct part *p, const char *value, bool shell)
@@ -310,8 +327,8 @@ put_value(struct text *t, const struct part *p, const char *value, bool shell)
     int err = 0;
     if (p->number_only && !is_number(s))
         err = -EDOM;
-    else if (shell && p->redirect && is_number(s))
-        text_printf(t, "'%s'", s);
+    else if (is_number(s))
+        put_number(t, p, s);
     else if (shell)
         text_quote(t, s);
     else
@@ -320,15 +337,23 @@ put_value(struct text *t, const struct part *p, const char *value, bool shell)
     return err;
 }
 
+static void
+put_count(struct text *t, const struct part *p, uint64_t n)
+{
+    char digits[24];
+    snprintf(digits, sizeof digits, "%llu", (unsigned long long)n);
+    put_number(t, p, digits);
+}
+
 static int
 put_part(struct text *t, const struct part *p, const struct values *v, bool shell)
 {
     if (p->kind == TEXT)
         text_puts(t, p->text);
     else if (p->kind == SEQ)
-        text_printf(t, "%llu", (unsigned long long)v->seq);
+        put_count(t, p, v->seq);
     else if (p->kind == SLOT)
-        text_printf(t, "%u", v->slot);
+        put_count(t, p, v->slot);
     else if (p->kind == NTH)
         return p->nth <= v->n ? put_value(t, p, v->at[p->nth - 1], shell) : -EINVAL;
     else if (v->columns)

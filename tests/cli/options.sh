@@ -46,6 +46,14 @@ is 'an unknown option is named' 1 "$("$W" run --frobnicate true 2>&1 | grep -c -
 is 'two lists' 125 "$("$W" run echo ::: a ::: b 2>/dev/null; echo $?)"
 is '-a and a list' 125 "$("$W" run -a r4 echo ::: a 2>/dev/null; echo $?)"
 
+for command in '--help' 'run --help' '--version'; do
+    is "$command to a full disk" '125 1' "$("$W" $command >/dev/full 2>err; echo "$? $(grep -c 'standard output: No space' err)")"
+    is "$command" 0 "$("$W" $command >/dev/null; echo $?)"
+done
+is 'a wrong verb masks control characters' '125 weft: \x1B[31mx is no verb; see weft --help' "$("$W" "${esc}[31mx" 2>err; echo "$? $(cat err)")"
+is 'a long verb is cut' yes "$("$W" "$(head -c 100000 /dev/zero | tr '\0' x)" 2>err; [ "$(wc -c <err)" -lt 400 ] && echo yes)"
+is 'a --window that memory has no room for is named' '125 1' "$("$W" run -k --window 4000000000 true ::: 1 2>err; echo "$? $(grep -c -- '--window 4000000000: ' err)")"
+
 # ---- jobs that cannot be made ----
 is 'an unmade job is logged and counted' '1 2 125' "$("$W" run -j1 --joblog u -C, echo {2} ::: a,b c d,e >/dev/null 2>&1; echo "$? $(awk -F'\t' '$7 == 125 { print $1, $7 }' u)")"
 is 'an unmade job is skipped by --resume' '0 4' "$("$W" run -j1 --joblog u --resume -C, echo {2} ::: a,b c d,e >/dev/null 2>&1; echo "$? $(wc -l <u | tr -d ' ')")"
@@ -67,6 +75,7 @@ is 'missing, but not the first: goes on' '1 2' "$("$W" run -j2 --joblog m {} :::
 # ---- bar ----
 is '--bar, no terminal: the summary only' 1 "$(seq 3 | "$W" run --bar true 2>&1 | wc -l | tr -d ' ')"
 is '--bar=always' 1 "$(seq 3 | "$W" run --bar=always true 2>&1 | grep -c '3 of 3 jobs')"
+is '--bar, no input' 1 "$("$W" run --bar=always true </dev/null 2>&1 | grep -c '0 of 0 jobs')"
 is '--bar, the total is not known before the end' yes "$( (echo 1; sleep 1.3; echo 2) | "$W" run --eta --bar=always true 2>&1 | grep -q '1 of ? jobs.*? s left' && echo yes)"
 
 # ---- load ----
@@ -80,6 +89,12 @@ is 'closed stderr' '0 x' "$("$W" run echo ::: x 2>&- >o; echo "$? $(cat o)")"
 
 is 'an ignored SIGCHLD' '2 3' "$(env --ignore-signal=CHLD "$W" run --joblog ch --shell 'exit 3' ::: 1 2; echo "$? $(tail -1 ch | cut -f7)")"
 is '--dry-run writes no log' no "$("$W" run --dry-run --joblog dry true ::: 1 >/dev/null; [ -e dry ] && echo yes || echo no)"
+
+"$W" run --joblog old true ::: 1 2
+printf '3\t:\ttorn' >>old
+cp old kept
+is '--dry-run --resume makes no log' 'true 1 no' "$("$W" run --dry-run --resume --joblog dry true ::: 1 | tr '\n' ' '; [ -e dry ] && echo yes || echo no)"
+is '--dry-run --resume changes no log' 'true 3 same' "$("$W" run --dry-run --resume --joblog old true ::: 1 2 3 | tr '\n' ' '; cmp -s old kept && echo same)"
 
 # ---- limits of the machine ----
 is 'few descriptors' '0 200 0' "$( (ulimit -n 40; seq 200 | "$W" run -j100 --shell 'sleep 0.01; echo {}' >o 2>err); echo "$? $(wc -l <o | tr -d ' ') $(wc -l <err | tr -d ' ')")"

@@ -20,6 +20,13 @@ is 'hostile, $1' "$wanted" "$(hostile | "$W" run -0k --shell "printf '<%s>' \"\$
 is 'hostile, dry run runs nothing' no "$(hostile | "$W" run -0 --dry-run echo >/dev/null; [ -e pwned ] && echo yes || echo no)"
 is 'dry run can be pasted' "$(hostile | xargs -0 -n1 printf '<%s>\n')" "$(hostile | "$W" run -0 --dry-run -- printf '<%s>\n' | sh)"
 is 'arithmetic takes numbers only' '3 1' "$(printf '%s\n' 2 'a[$(touch pwned)]' | "$W" run -k --shell 'echo $(({} + 1))' 2>/dev/null | tr -d '\n'; echo " $([ -e pwned ] && echo pwned || echo 1)")"
+printed='cat v n s | tr "\n" " "'
+is 'a number before a redirection is an argument' '5 1 1 ' "$("$W" run --shell "echo {}>v; echo {#}>n; echo {%}>s; $printed" ::: 5)"
+is 'the same where a backslash joins the lines' '6 1 1 ' "$("$W" run --shell "echo {}\\
+>v; echo {#}\\
+>n; echo {%}\\
+>s; $printed" ::: 6)"
+is 'a number before > and < in $(( ))' '1 0 1' "$("$W" run --shell 'echo $(({}>2)) $(({#}>2)) $(({%}<<0))' ::: 5)"
 for text in 'echo "{}"' "echo '{}'" 'echo `{}`' 'echo ${x:-{}}' 'echo x # {}' 'echo \{}' 'cat <<E
 {}
 E' 'echo "$(echo {})"'; do
@@ -58,6 +65,15 @@ is 'exit: more' 101 "$(seq 150 | "$W" run false; echo $?)"
 is 'exit: xargs' 123 "$(seq 150 | "$W" run --exit xargs false; echo $?)"
 is 'exit: missing' 127 "$(seq 5 | "$W" run ./nosuch 2>/dev/null; echo $?)"
 is 'exit: forbidden' 126 "$(seq 5 | "$W" run ./list 2>/dev/null; echo $?)"
+ln -s loop loop
+for command in ./list/x ./loop ./loop/x; do
+    is "exit: $command, said once" '126 1' "$(seq 5 | "$W" run --joblog none $command 2>err; echo "$? $(wc -l <err | tr -d ' ')")"
+done
+is 'exit: an empty command is named' '127 1' "$("$W" run '' ::: a 2>err; echo "$? $(grep -c 'an empty command: ' err)")"
+is 'a command that is not there leaves no line' '127 0' "$("$W" run --joblog latelog ./later ::: a b 2>/dev/null; echo "$? $(sed 1d latelog | wc -l | tr -d ' ')")"
+printf '#!/bin/sh\necho "$1"\n' >later
+chmod +x later
+is 'and is run, once it is there' '0 a b' "$("$W" run -k --joblog latelog --resume ./later ::: a b >o; echo "$? $(tr '\n' ' ' <o | sed 's/ $//')")"
 is 'a line of shell gets a hint' 1 "$("$W" run 'echo hi there' ::: 1 2>&1 | grep -c -- --shell)"
 is 'exit: usage' 125 "$("$W" run --nosuch 2>/dev/null; echo $?)"
 is 'exit: full disk' 125 "$(seq 5 | "$W" run echo >/dev/full 2>/dev/null; echo $?)"
@@ -88,6 +104,22 @@ printf '9\t:\tunfinish' >>log
 is 'an unfinished line is cut' '0 7' "$(seq 5 | "$W" run --joblog log --resume --shell '[ {} != 3 ]'; echo "$? $(wc -l <log | tr -d ' ')")"
 echo rubbish >>log
 is 'a bad row is named' 1 "$(seq 5 | "$W" run --joblog log --resume true 2>&1 | grep -c 'row 8')"
+printf precious >precious
+is 'a file that is no job log is left alone' '125 1 precious' "$("$W" run --joblog precious true ::: 1 2>err; echo "$? $(grep -c 'is no job log.*name a new file' err) $(cat precious)")"
+head -1 log >claim
+printf '9000000000000000000\t:\t0\t0\t0\t0\t0\t0\ttrue 1\n' >>claim
+is 'a row that claims jobs without end: nothing is read, nothing waits' '125 1' "$(yes | timeout 10 "$W" run --joblog claim --resume true 2>err; echo "$? $(grep -c 'row 2' err)")"
+cat >gap <<'J'
+#!/bin/sh
+[ -e again ] && exit 0
+[ "$1" -le 19 ] && exec sleep 60
+[ "$1" = 40 ] && kill -KILL $PPID
+exit 0
+J
+chmod +x gap
+(seq 40 | "$W" run -j20 --joblog gaps ./gap; :) 2>/dev/null
+touch again
+is 'a killed run leaves gaps in the log; --resume fills them' '20 0 40' "$(sed 1d gaps | wc -l | tr -d ' ') $(seq 40 | "$W" run --joblog gaps --resume ./gap; echo $?) $(sed 1d gaps | cut -f1 | sort -n | uniq | wc -l | tr -d ' ')"
 ln -s log link
 is 'a symlink is not followed' 125 "$(seq 5 | "$W" run --joblog link true 2>/dev/null; echo $?)"
 is 'many jobs, all there' 3000 "$(seq 3000 | "$W" run -k -j8 echo | sort -n | uniq | wc -l | tr -d ' ')"

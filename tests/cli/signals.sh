@@ -73,6 +73,17 @@ is 'killed jobs are in the log' '-1 15
 
 is 'an ignored INT stays ignored' 0 "$( (trap '' INT; seq 2 | "$W" run --shell 'kill -INT $PPID; exit 0'); echo $?)"
 
+# whoever starts weft may be the one who inherits its children: a first process of a container that waits for nobody but weft
+is 'the guard is reaped' '0 none' "$(python3 -c 'import ctypes, os, subprocess, sys
+ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
+code = subprocess.call([sys.argv[1], "run", "true", ":::", "1"])
+try:
+    os.waitpid(-1, 0)
+    left = "left"
+except ChildProcessError:
+    left = "none"
+print(code, left)' "$W")"
+
 # ---- stopped jobs ----
 "$W" run --shell 'echo $$ >stopped; kill -STOP $$; echo on' ::: 1 >out 2>err &
 until_ 'grep -q SIGSTOP err' || echo "not named: $(cat err)"
@@ -147,6 +158,22 @@ is 'the leader went well, the rest is gone' '0 0' "$(tail -1 ll | cut -f7) $(pgr
 "$W" run --kill-after 0.2 --shell 'setsid sleep 62 & echo hi' ::: 1 >out &
 ends 'TERM, and one that left the group holds the pipe' TERM 143
 pkill -f '^sleep 62$'
+$default "$W" run --kill-after 8 --shell 'setsid sleep 62 & echo hi; trap : TERM; while :; do sleep 0.1; done' ::: 1 >out 2>err &
+until_ 'ls -l /proc/$!/fd 2>/dev/null | grep -q signalfd'
+until_ 'pgrep -f "^sleep 62$" >/dev/null'
+kill -TERM $!
+ends 'TERM, then QUIT: one second more, whatever --kill-after says' QUIT 143
+pkill -f '^sleep 62$'
+until_late() { # a deadline that passes while the run is being set up; 100 times, as it takes luck to hit the middle
+    n=0 code=124
+    while [ $n -lt 100 ] && [ $code = 124 ]; do
+        n=$((n + 1))
+        timeout -s KILL 10 "$W" run --kill-after 60 --deadline 0.000000001 true <silent 2>/dev/null
+        code=$?
+    done
+    echo $code
+}
+is 'a deadline at the start, while standard input is silent' 124 "$(until_late)"
 for sig in TERM QUIT; do
     sleep 6 <full &
     $default "$W" run --kill-after 0.2 --joblog bl --shell 'head -c 300000 /dev/zero' ::: 1 >full &

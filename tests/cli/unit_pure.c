@@ -150,14 +150,14 @@ options(void)
     static const char *const good[] = {"true", "-j 1 true", "-j100% true", "-j+2 true", "-j0 true", "-P3 true", "-k true", "--tag --lb true", "-u true",
         "--shell x", "--shell x ::: a", "-n2 true", "-d , true", "-d \\t true", "-0 true", "-a f -a g true", "--halt now,fail=1 true",
         "--halt soon,done=50% true", "--halt never true", "--retry-delay 1sx2:30s --retries 3 true", "--retry-delay 100ms true", "--retry-delay 1:2 true",
-        "--joblog f --resume true", "--exit xargs true", "-- -x", "true ::: a b", "true :::", "--rate 5/s:2 true", "--window 5 true", "-o true",
+        "--joblog f --resume true", "--exit xargs true", "-- -x", "true ::: a b", "true :::", "--rate 5/s:2 true", "--window 5 true", "--window 1000000 true", "-j 100000 true", "-o true",
         "-o -j4 true", "--json true", "--json -q -k true", "--results d --force true", "--tagstring {#} true", "--bar=always true", "--eta true",
         "--load 0.5 true", "--mem-free 100M true", "--lb --results d true"};
     static const char *const bad[] = {"", "-j true", "-j -1 true", "-j 1.5 true", "-j +5% true", "-j 999999999999 true", "--resume true", "--resume-failed true",
         "-d ab true", "-d \\x true", "-n 0 true", "-n x true", "--halt now true", "--halt now,fail=0 true", "--halt now,fail=101% true",
         "--halt now,fail=1x true", "--halt later,fail=1 true", "--retry-delay x2 true", "--retry-delay 1x true", "--retry-delay 1x0 true",
         "--retry-delay 1xnan true", "--retry-delay 1: true", "--exit gnu true", "--bogus true", "-u --tag true", "-u -k true", "--lb -k true",
-        "--shell x y", ":::", "--timeout -1 true", "-C , -n 2 true", "--window 0 true", "-a",
+        "--shell x y", ":::", "--timeout -1 true", "-C , -n 2 true", "--window 0 true", "--window 1000001 true", "-j 100001 true", "-j +100000 true", "-a",
         "true ::: a ::: b", "-a f true ::: a", "-o -k true", "-o --tag true", "-o --lb true", "-o --results d true", "-o -q true", "-o --json true",
         "-u --json true", "-u --results d true", "--lb --json true", "--json --tag true", "--json --dry-run true", "--force true", "--bar=x true",
         "--load 0 true", "--load x true", "--load -1 true", "--mem-free 1X true", "--mem-free K true", "--mem-free 99999999999G true", "--results",
@@ -260,6 +260,14 @@ put(const char *path, const char *bytes)
 }
 
 static void
+put_log(const char *path, const char *rows)
+{
+    char all[512];
+    snprintf(all, sizeof all, "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n%s", rows);
+    put(path, all);
+}
+
+static void
 joblog(void)
 {
     struct joblog l;
@@ -274,15 +282,42 @@ joblog(void)
     OK(joblog_row(&l, 1) && !joblog_row(&l, 2) && !joblog_row(&l, UINT64_MAX), "those that are there");
     joblog_close(&l);
     static const char *const bad[] = {"x\n", "1\n", "1\t:\t0\t0\t0\t0\t0\n", "0\t:\t0\t0\t0\t0\t0\t0\tx\n", "-1\t:\t0\t0\t0\t0\t0\t0\tx\n",
-        "1\t:\t0\t0\t0\t0\tx\t0\tx\n", "99999999999999999999\t:\t0\t0\t0\t0\t0\t0\tx\n", "\n"};
+        "1\t:\t0\t0\t0\t0\tx\t0\tx\n", "99999999999999999999\t:\t0\t0\t0\t0\t0\t0\tx\n", "\n",
+        "9223372036854775807\t:\t0\t0\t0\t0\t0\t0\tx\n", "101002\t:\t0\t0\t0\t0\t0\t0\tx\n"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        put("log", bad[i]);
-        OK(joblog_open(&l, "log", true) == -EINVAL && strstr(l.message, "row 1"), bad[i]);
+        put_log("log", bad[i]);
+        OK(joblog_open(&l, "log", true) == -EINVAL && strstr(l.message, "row 2"), bad[i]);
         joblog_close(&l);
     }
-    put("log", "9223372036854775807\t:\t0\t0\t0\t0\t0\t0\tx\n5\ttorn");
-    OK(joblog_open(&l, "log", true) == 0 && joblog_row(&l, INT64_MAX), "a huge number costs nothing");
-    OK(stat("log", &st) == 0 && st.st_size == 36, "the torn line is gone");
+    put_log("log", "101001\t:\t0\t0\t0\t0\t0\t0\tx\n5\ttorn");
+    OK(stat("log", &st) == 0, "there");
+    off_t before = st.st_size;
+    OK(joblog_look(&l, "log") == 0 && joblog_row(&l, 101001), "as many may be missing as can run at once");
+    OK(stat("log", &st) == 0 && st.st_size == before, "to look changes nothing");
+    joblog_close(&l);
+    OK(joblog_open(&l, "log", true) == 0 && joblog_row(&l, 101001), "the same for writing");
+    OK(stat("log", &st) == 0 && st.st_size == before - 6, "the torn line is gone");
+    joblog_close(&l);
+    put_log("log", "101002\t:\t0\t0\t0\t0\t0\t0\tx\n7\t:\t0\t0\t0\t0\t0\t0\tx\n");
+    OK(joblog_open(&l, "log", true) == 0 && l.n_rows == 2, "rows in any order");
+    joblog_close(&l);
+    put_log("log", "101002\t:\t0\t0\t0\t0\t0\t0\tx\n101002\t:\t0\t0\t0\t0\t0\t0\tx\n");
+    OK(joblog_open(&l, "log", true) == -EINVAL && strstr(l.message, "row 2"), "the same job twice is one");
+    joblog_close(&l);
+
+    static const char *const others[] = {"precious", "precious\n", "\n", "1\t:\t0\t0\t0\t0\t0\t0\tx\n", "Seq\n", "Seqx"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        put("log", others[i]);
+        OK(joblog_open(&l, "log", i % 2) == -EINVAL && strstr(l.message, "no job log"), others[i]);
+        joblog_close(&l);
+        OK(stat("log", &st) == 0 && st.st_size == (off_t)strlen(others[i]), "it is left as it was");
+    }
+    put("log", "Seq\tHo");
+    OK(joblog_open(&l, "log", false) == 0 && joblog_add(&l, 1, 1, 1, 0, 0, 0, "x") == 0, "a torn header is written anew");
+    joblog_close(&l);
+    OK(joblog_open(&l, "log", true) == 0 && l.n_rows == 1, "and read back");
+    joblog_close(&l);
+    OK(joblog_look(&l, "nowhere") == 0 && l.n_rows == 0 && access("nowhere", F_OK) != 0, "to look makes no file");
     joblog_close(&l);
     OK(symlink("log", "link") == 0 && joblog_open(&l, "link", false) == -ELOOP && strstr(l.message, "symbolic link"), "a link");
     joblog_close(&l);

@@ -77,7 +77,7 @@ by_table(void)
     static const char *const values[] = {"a b", "it's", "'", "''", "\"q\"", "$(touch pwned)", "`touch pwned`", ";touch pwned", "a\nb", "-n", "--", "*",
         "~", "", "\\", "\\\\n", "{}", "a=b", "!", "#c", "a#", "2", "if", "done", "{", "[a]", "\t", "\xff\xfe", "%s", "a,b", "&", "x\n"};
     static const char *const texts[] = {"printf %s {}", "printf %s ''{}''", "printf %s \"\"{}", "(printf %s {})", "{ printf %s {}; }", "printf '%s' {}>&1",
-        "x={}; printf %s \"$x\"", "printf %s \"$1\"", "# it's a comment\nprintf %s {}", "f() { printf %s \"$1\"; }; f {}", "[ -z \"${x#'}'}\" ]; printf %s \"$1\"",
+        "printf '%s' {}\\\n>&1", "x={}; printf %s \"$x\"", "printf %s \"$1\"", "# it's a comment\nprintf %s {}", "f() { printf %s \"$1\"; }; f {}", "[ -z \"${x#'}'}\" ]; printf %s \"$1\"",
         "case {} in \"$1\") printf %s {};; esac", "echo ''#{} >/dev/null; printf %s {}"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         for (size_t k = 0; k < sizeof values / sizeof *values; k++)

@@ -1,5 +1,5 @@
-/* fuzz_joblog.c: any file is read or refused, and reading it again after the repair gives the same; a command that is written
- * is found again. */
+/* fuzz_joblog.c: any file, with the log's header before it or not, is read or refused, and reading it again after the repair gives
+ * the same; a command that is written is found again. */
 #include "../joblog.h"
 
 #include <errno.h>
@@ -11,11 +11,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static const char header[] = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
+
 static void
-write_file(const char *path, const uint8_t *data, size_t size)
+write_file(const char *path, const char *head, const uint8_t *data, size_t size)
 {
     FILE *f = fopen(path, "w");
-    if (!f || fwrite(data, 1, size, f) != size || fclose(f) != 0)
+    if (!f || fputs(head, f) < 0 || fwrite(data, 1, size, f) != size || fclose(f) != 0)
         abort();
 }
 
@@ -38,16 +40,11 @@ round_trip(const char *path, const uint8_t *data, size_t size)
     free(command);
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void
+any_file(const char *path, const char *head, const uint8_t *data, size_t size)
 {
-    static char path[64];
     struct joblog l, again;
-    if (!*path) {
-        const char *dir = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-        snprintf(path, sizeof path, "%s/weft_fuzz_joblog.%d", dir, (int)getpid());
-    }
-    write_file(path, data, size);
+    write_file(path, head, data, size);
     int err = joblog_open(&l, path, true);
     if (err == 0) {
         if (joblog_open(&again, path, true) != 0 || again.n_rows != l.n_rows)
@@ -60,6 +57,18 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     }
     joblog_close(&l);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static char path[64];
+    if (!*path) {
+        const char *dir = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+        snprintf(path, sizeof path, "%s/weft_fuzz_joblog.%d", dir, (int)getpid());
+    }
+    any_file(path, "", data, size);
+    any_file(path, header, data, size);
     round_trip(path, data, size);
     unlink(path);
     return 0;
