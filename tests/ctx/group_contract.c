@@ -123,7 +123,8 @@ ends_with_its_context(void *arg)
 
     weft_ctx *parent = weft_ctx_with_timeout(NULL, 5 * WEFT_MS);
     g = weft_group_new(&(weft_group_options){.ctx = parent});
-    CHECK_INT(weft_group_go(g, until_cancelled, &cause), ==, 0);
+    int err = weft_group_go(g, until_cancelled, &cause);
+    CHECK(err == 0 || err == -ETIMEDOUT); /* a busy machine may not come so far in time */
     CHECK_INT(weft_group_wait(g), ==, -ETIMEDOUT);
     CHECK_INT(weft_group_go(g, counts, NULL), ==, -ETIMEDOUT);
     weft_group_free(g);
@@ -132,7 +133,8 @@ ends_with_its_context(void *arg)
     g = NULL;
     WEFT_WITH_TIMEOUT (5 * WEFT_MS) {
         g = weft_group_new(NULL); /* the creator's */
-        CHECK_INT(weft_group_go(g, until_cancelled, &cause), ==, 0);
+        err = weft_group_go(g, until_cancelled, &cause);
+        CHECK(err == 0 || err == -ETIMEDOUT);
         CHECK_INT(weft_group_wait(g), ==, -ETIMEDOUT);
     }
     weft_group_free(g);
@@ -485,7 +487,7 @@ leaves_deaf(void *arg)
     left = weft_group_new(&(weft_group_options){.results = left_results, .results_len = 2, .policy = WEFT_GROUP_ISOLATE, .limit = 2});
     CHECK_INT(weft_group_go(left, holds_on, arg), ==, 0);
     CHECK_INT(weft_group_go(left, returns, VALUE(3)), ==, 0);
-    for (int i = 0; i < 5; i++)
+    while (__atomic_load_n(&left_results[1], __ATOMIC_ACQUIRE) != 3) /* or, on a busy machine, it could be discarded too */
         weft_yield();
     return 0;
 }
