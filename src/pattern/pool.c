@@ -253,7 +253,7 @@ furnish(weft_pool *p)
         p->mode = MODE_BOARD;
         return 0;
     }
-    p->chan = weft_chan_new(2 * sizeof(void *), p->o.queue);
+    p->chan = weft_chan_new_with(2 * sizeof(void *), &(weft_chan_options){.capacity = p->o.queue, .name = p->name});
     p->seats = calloc(p->target, sizeof *p->seats);
     p->n_seats = p->seats ? p->target : 0;
     return p->chan && p->seats ? 0 : -ENOMEM;
