@@ -21,7 +21,8 @@
  * Books      For each stage, at the end: in = done + filtered + skipped + dead + failed + dropped, and its in is the out of the one before.
  *
  * Unless a call says otherwise:
- *   Threads   any task and any OS thread; one builds, before the start.
+ *   Threads   any task and any OS thread; one builds, before the start. A call that meets the start comes before it or after it as a whole: a stop
+ *             that comes before finds it not started (-EINVAL) and the pipeline then runs. To stop it at any time give it a `.ctx`.
  *   Idea      the rules of the article "Go Concurrency Patterns: Pipelines"; ordered results as in sourcegraph/conc's stream. */
 #ifndef WEFT_PIPELINE_H
 #define WEFT_PIPELINE_H

@@ -13,7 +13,8 @@
  * of the textbooks, N workers between a channel of jobs and a channel of results, in one call.
  *
  * Jobs run in the pool's context, a child of its creator's, or in one of their own below it (weft_pool_submit_with()). A job may submit
- * jobs to its own pool: that never waits for room, see weft_pool_submit(). When the pool's context ends, what is queued is dropped.
+ * jobs to its own pool: that never waits for room, see weft_pool_submit(). When the pool's context ends, what is queued is dropped, also
+ * while no worker looks, and who waits for room goes on.
  *
  * Unless a call says otherwise:
  *   Threads   any task and any OS thread, concurrently.
@@ -74,7 +75,8 @@ typedef struct weft_pool_options {
 
     size_t limit;                  /**< the weight of jobs that may run at a time; what submits and waits run themselves, by WEFT_POOL_RUN or inside
                                         a job, comes on top; 0: no limit but the workers */
-    weft_rate *rate;               /**< each start of a job takes a token; held by you until weft_pool_free(); 0: none */
+    weft_rate *rate;               /**< each start of a job takes a token; held by you until weft_pool_free(). Where none comes before the
+                                        pool's context ends, it is asked again once a second, for it may be set. 0: none */
     weft_time timeout;             /**< for jobs that have none of their own, as in weft_job_options; 0: none */
     const weft_retry_options *retry; /**< for jobs that have none of their own, likewise; 0: none */
 
@@ -143,7 +145,7 @@ typedef struct weft_pool_latency {
  *  Returns  0 | -ENOMEM | -EINVAL an option has no such value | -EAGAIN, -ESRCH, -ECANCELED as weft_go()
  *  Owner    the caller, who ends it with weft_pool_free()
  *  Waits    never; for those that were, when not all workers could be started
- *  Cost     four allocations, and one for each worker */
+ *  Cost     five allocations, and one for each worker */
 WEFT_API int weft_pool_new(weft_pool **out, const weft_pool_options *options) WEFT_MUST_CHECK;
 /** weft_pool_new() with the place of the call as a text, see the end of <weft/task.h>. Returns, Waits: as there. */
 WEFT_API int weft_pool_new_at(const char *where, weft_pool **out, const weft_pool_options *options) WEFT_MUST_CHECK;
@@ -151,7 +153,8 @@ WEFT_API int weft_pool_new_at(const char *where, weft_pool **out, const weft_poo
 
 /** Queue fn(arg). Its result counts as done (0) or failed, and goes where `.policy`, `.ended` and `.results` say.
  *  Returns  0 | -ESHUTDOWN the pool drains or was stopped | -ECANCELED, -ETIMEDOUT the caller's context, or the pool's, has ended | -ENOMEM,
- *           -EAGAIN, -ESRCH no worker is there and none can be started, or there is no memory for the job; then fn will not run
+ *           -EAGAIN, -ESRCH no worker is there and none can be started, or there is no memory for the job; then fn will not run.
+ *           The pool closes a moment after its context has ended; what is taken in meanwhile is dropped as what was queued
  *  Waits    while there is no room. Called by a job of the same pool it never waits: where there is no room it runs fn at once, on the
  *           caller's stack, so nested submits cannot lock the pool up; fn is queued beyond the bound where jobs have nested 16 deep, or
  *           another with its key has not ended.
@@ -274,7 +277,9 @@ WEFT_API int weft_pool_stop(weft_pool *p) WEFT_MUST_CHECK;
 WEFT_API void weft_pool_cancel(weft_pool *p, int cause);
 
 /** Begin anew after weft_pool_drain() or _stop(), with the options it was made with; the books go on.
- *  Returns  0 | -EBUSY it has not ended | -EPERM its results channel is closed | as weft_pool_new()   Waits  never */
+ *  Returns  0 | -EBUSY it has not ended, or somebody is about to return from weft_pool_drain(), _drain_until() or _stop(): of several that
+ *           waited for the end and then begin anew, who comes last succeeds | -EPERM its results channel is closed | as weft_pool_new()
+ *  Waits    never, but for one that restarts it beside us, or its context's end that is being dealt with */
 WEFT_API int weft_pool_restart(weft_pool *p) WEFT_MUST_CHECK;
 
 /** Stop the pool as weft_pool_stop() does, whatever is cancelled, and free it; NULL is fine. Handles stay valid.
@@ -293,9 +298,9 @@ typedef int (*weft_pool_fn)(const void *in, void *out, void *user);
  *  results  may be NULL
  *  n        workers; 0: weft_workers()
  *  Returns  0 when jobs was drained | the first negative value of fn | -EPIPE results was closed by another | -ENOMEM |
- *           as weft_go() | -ECANCELED the run ends
- *  Owner    the channels stay the caller's. After a failure jobs is closed, so that its senders do not wait for ever, and may
- *           hold values that nobody received.
+ *           as weft_go() | -ECANCELED, -ETIMEDOUT the caller's context, which its workers carry, or the run has ended before jobs was drained
+ *  Owner    the channels stay the caller's. After a failure, or such an end, jobs is closed, so that its senders do not wait for ever,
+ *           and may hold values that nobody received.
  *  Waits    until all workers have ended: call it in a task of its own to go on meanwhile */
 WEFT_API int weft_pool_run(weft_chan *jobs, weft_chan *results, unsigned n, weft_pool_fn fn, void *user) WEFT_MUST_CHECK;
 /** weft_pool_run() with the place of the call as a text, see the end of <weft/task.h>. Returns, Waits: as there. */

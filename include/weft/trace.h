@@ -6,7 +6,8 @@
  * format: it opens in Perfetto (ui.perfetto.dev) and chrome://tracing, and `weft-timeline FILE` draws it as one picture with a summary.
  *
  * Recorded: tasks (start, run, wait and for what, ready, end), who woke whom, the fill of buffered channels, and what the program itself
- * adds: spans, marks and counters. Patterns add spans: stages of a pipeline, and jobs of a pool. A simulated run is not recorded.
+ * adds: spans, marks and counters. Patterns add spans: stages of a pipeline, and jobs of a pool; a pool counts the jobs that are queued.
+ * A simulated run is not recorded.
  *
  * Cost        an event is 50 to 90 ns, much of it the clock, and 40 bytes.
  * Unless a call says otherwise:

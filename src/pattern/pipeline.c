@@ -1,7 +1,7 @@
 /* pipeline.c: start and end of a pipeline, its failure, its books. On public headers only.
  *
  * Start       Everything is allocated first, then tasks are started from the sink to the source: so when one cannot be started, nothing
- *             has been taken from the source.
+ *             has been taken from the source. It is one step for all other calls: see `starting`.
  * Failure     is recorded, then it cancels: what the others meet because of that is never the first. Every task waits under the pipeline's
  *             context, so all are told.
  * End         The first who waits joins all tasks, then drops what is left in queues and windows. Only then the books are closed.
@@ -10,10 +10,21 @@
  *             [pipe.ticket] acq_rel as a place of the limit is given back: all that was done with its element comes before its next use.
  *             [pipe.alive] acq_rel as a worker leaves: what it has sent comes before the last one's close.
  *             [pipe.drain] rel in weft_pipeline_drain -> acq in the source's loop.
- * Locks       lock guards the failure, end what is done once all tasks are joined. Neither is held over a wait. */
+ * Locks       starting is held over the start; whoever has seen under it that there is a root sees all that start has made, which does not
+ *             change any more. lock guards the failure, end what is done once all tasks are joined. None is held over a wait. */
 #include "pattern/pipeline_parts.h"
 
 #include <weft/task.h>
+
+/** Not while it is being started: then the caller waits for a moment. */
+static bool
+was_started(weft_pipeline *p)
+{
+    weft_mutex_hold(&p->starting);
+    bool was = p->root != NULL;
+    weft_mutex_unlock(&p->starting);
+    return was;
+}
 
 /* ---- failure ---- */
 
@@ -270,7 +281,9 @@ weft_pipeline_start_at(const char *where, weft_pipeline *p)
         return -ENOMEM;
     if (__atomic_exchange_n(&p->started, true, __ATOMIC_ACQ_REL)) /* alone: one starts it */
         return -EALREADY;
+    weft_mutex_hold(&p->starting);
     int err = start(where, p);
+    weft_mutex_unlock(&p->starting);
     if (err && p->root)
         finish(p);
     return err;
@@ -287,7 +300,7 @@ weft_pipeline_wait(weft_pipeline *p)
 {
     if (!p)
         return -ENOMEM;
-    if (!p->root)
+    if (!was_started(p))
         return -EINVAL;
     finish(p);
     return result_of(p);
@@ -323,7 +336,7 @@ weft_pipeline_drain(weft_pipeline *p)
 {
     if (!p)
         return -ENOMEM;
-    if (!p->root)
+    if (!was_started(p))
         return -EINVAL;
     if (!pipe_ended(p))
         close_intake(p);
@@ -333,7 +346,7 @@ weft_pipeline_drain(weft_pipeline *p)
 void
 weft_pipeline_cancel(weft_pipeline *p, int cause)
 {
-    if (p && p->root)
+    if (p && was_started(p))
         weft_group_cancel(p->root, cause);
 }
 
@@ -410,7 +423,10 @@ weft_pipeline_stats_get(weft_pipeline *p, size_t stage, weft_stage_stats *stats)
     struct stage *s = nth_stage(p, stage), *before = s ? s->prev : NULL;
     if (!s)
         return -ENOENT;
-    *stats = (weft_stage_stats){.name = s->name, .workers = s->o.workers, .fused = s->fused};
+    *stats = (weft_stage_stats){.name = s->name, .workers = s->o.workers};
+    if (!was_started(p))
+        return 0;
+    stats->fused = s->fused;
     stats->out = put_out(s);
     add_outcomes(s, stats);
     for (unsigned i = 0; before && before->lanes && i < before->o.workers; i++)
@@ -425,12 +441,12 @@ size_t
 weft_pipeline_bound(weft_pipeline *p)
 {
     size_t n = 0;
-    for (struct stage *s = p->first; s; s = s->next) {
+    for (struct stage *s = was_started(p) ? p->first : NULL; s; s = s->next) {
         for (unsigned i = 0; i < s->link.n; i++)
             n += weft_chan_cap(s->link.chans[i]);
         n += s->lanes ? s->o.workers : 0;
         n += s->kind == BATCH ? s->o.workers * (s->n - 1) : 0;
         n += s->window ? s->window->size : 0;
     }
-    return p->root ? n : 0;
+    return n;
 }

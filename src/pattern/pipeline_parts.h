@@ -138,7 +138,8 @@ struct weft_pipeline {
     weft_pipeline_options o;
     struct stage *first, *last;
     int built;          /* the first error of the build calls */
-    /* made by start */
+    weft_mutex starting;
+    /* made by start, under `starting` */
     weft_group *root;   /* without tasks: its context is the pipeline's */
     weft_ctx *intake;   /* of a function that is the source: ends when the pipeline drains */
     struct ticket *tickets;

@@ -231,6 +231,17 @@ make_contexts(weft_pool *p)
     return 0;
 }
 
+/** The pool's context has ended: nobody waits for room any more, and nothing is taken in, also while all workers are busy. */
+static int
+context_ended(void *arg)
+{
+    weft_pool *p = arg;
+    weft_mutex_hold(&p->lock);
+    pool_close(p, true, weft_ctx_err(p->ctx));
+    weft_mutex_unlock(&p->lock);
+    return 0;
+}
+
 static int
 furnish(weft_pool *p)
 {
@@ -242,10 +253,18 @@ furnish(weft_pool *p)
         p->mode = MODE_BOARD;
         return 0;
     }
-    p->chan = weft_chan_new(2 * sizeof(void *), p->o.queue);
+    p->chan = weft_chan_new_with(2 * sizeof(void *), &(weft_chan_options){.capacity = p->o.queue, .name = p->name});
     p->seats = calloc(p->target, sizeof *p->seats);
     p->n_seats = p->seats ? p->target : 0;
     return p->chan && p->seats ? 0 : -ENOMEM;
+}
+
+/** It could not be made. Lock held. */
+static void
+abandon(weft_pool *p)
+{
+    p->o.results = NULL; /* stays open: there has been no pool */
+    pool_close(p, true, -ESHUTDOWN); /* the workers that did start leave */
 }
 
 #undef weft_pool_new
@@ -280,11 +299,14 @@ weft_pool_new_at(const char *where, weft_pool **out, const weft_pool_options *op
     weft_mutex_hold(&p->lock);
     if (!err)
         err = start_workers(p);
-    if (err) {
-        p->o.results = NULL; /* stays open: there has been no pool */
-        pool_close(p, true, -ESHUTDOWN); /* the workers that did start leave */
-    }
+    if (err)
+        abandon(p);
     weft_mutex_unlock(&p->lock);
+    if (!err && (err = weft_ctx_after(p->ctx, context_ended, p, &p->at_end)) != 0) { /* without the lock: it may run at once */
+        weft_mutex_hold(&p->lock);
+        abandon(p);
+        weft_mutex_unlock(&p->lock);
+    }
     if (err) {
         weft_wg_hold(&p->busy);
         pool_unref(p);
@@ -467,75 +489,121 @@ weft_pool_cancel(weft_pool *p, int cause)
     pool_cancel_running(p, cause);
 }
 
-/** What all of it came to. */
+/** What all of it came to. Lock held. */
 static int
 verdict(weft_pool *p)
 {
     if (p->policy == WEFT_GROUP_ISOLATE)
         return 0;
-    weft_mutex_hold(&p->lock);
-    int err = p->first_error;
-    weft_mutex_unlock(&p->lock);
-    return err ? err : weft_ctx_err(p->ctx);
+    return p->first_error ? p->first_error : weft_ctx_err(p->ctx);
 }
 
+/** Close the pool; the caller is one of `enders` from now on. 0, or it is a job of this pool. */
 static int
-end(weft_pool *p, bool drop, weft_time deadline)
+begin_end(weft_pool *p, bool drop)
 {
     weft_mutex_hold(&p->lock);
     bool inside = pool_self(p);
-    if (!inside)
+    if (!inside) {
         pool_close(p, drop, -ESHUTDOWN);
+        p->enders++;
+    }
     weft_mutex_unlock(&p->lock);
-    if (inside)
-        return -EDEADLK;
-    int err = weft_wg_wait_until(&p->busy, deadline);
-    return err ? err : verdict(p);
+    return inside ? -EDEADLK : 0;
+}
+
+/** err: the wait for the end has failed. */
+static int
+leave_end(weft_pool *p, int err)
+{
+    weft_mutex_hold(&p->lock);
+    if (!err)
+        err = verdict(p);
+    p->enders--;
+    weft_mutex_unlock(&p->lock);
+    return err;
+}
+
+static int
+end(weft_pool *p, bool drop)
+{
+    int err = begin_end(p, drop);
+    return err ? err : leave_end(p, weft_wg_wait(&p->busy));
 }
 
 int
 weft_pool_drain(weft_pool *p)
 {
-    return end(p, false, WEFT_NEVER);
+    return end(p, false);
 }
 
 int
 weft_pool_drain_until(weft_pool *p, weft_time deadline)
 {
-    int err = is_deadline(deadline) ? end(p, false, deadline) : -EINVAL;
-    if (err != -ETIMEDOUT || weft_ctx_err(weft_ctx_current()))
+    int err = is_deadline(deadline) ? begin_end(p, false) : -EINVAL;
+    if (err)
         return err;
-    weft_pool_cancel(p, -ETIMEDOUT);
-    err = weft_wg_wait(&p->busy);
-    return err ? err : -ETIMEDOUT;
+    err = weft_wg_wait_until(&p->busy, deadline);
+    if (err == -ETIMEDOUT && weft_ctx_err(weft_ctx_current()) == 0) {
+        weft_pool_cancel(p, -ETIMEDOUT);
+        err = weft_wg_wait(&p->busy);
+        err = err ? err : -ETIMEDOUT;
+    }
+    return leave_end(p, err);
 }
 
 int
 weft_pool_stop(weft_pool *p)
 {
-    return end(p, true, WEFT_NEVER);
+    return end(p, true);
+}
+
+/** Lock held. */
+static int
+may_restart(const weft_pool *p)
+{
+    if (!(p->mode & MODE_CLOSING) || p->alive || p->guests || p->enders)
+        return -EBUSY;
+    return p->o.results ? -EPERM : 0;
+}
+
+/** Lock held. */
+static int
+restart(weft_pool *p)
+{
+    int err = may_restart(p);
+    if (!err)
+        err = make_contexts(p);
+    if (err)
+        return err;
+    __atomic_store_n(&p->drop, false, __ATOMIC_RELAXED);
+    p->first_error = 0;
+    __atomic_store_n(&p->mode, MODE_BOARD, __ATOMIC_RELAXED);
+    err = start_workers(p);
+    if (err)
+        pool_close(p, true, -ESHUTDOWN);
+    return err;
 }
 
 int
 weft_pool_restart(weft_pool *p)
 {
-    int err = 0;
+    weft_mutex_hold(&p->renewing);
     weft_mutex_hold(&p->lock);
-    if (!(p->mode & MODE_CLOSING) || p->alive || p->guests)
-        err = -EBUSY;
-    else if (p->o.results)
-        err = -EPERM;
-    else
-        err = make_contexts(p);
-    if (!err) {
-        __atomic_store_n(&p->drop, false, __ATOMIC_RELAXED);
-        p->first_error = 0;
-        __atomic_store_n(&p->mode, MODE_BOARD, __ATOMIC_RELAXED);
-        err = start_workers(p);
-        if (err)
-            pool_close(p, true, -ESHUTDOWN);
-    }
+    int err = may_restart(p);
     weft_mutex_unlock(&p->lock);
+    if (!err) {
+        (void)weft_ctx_stop(&p->at_end); /* without the lock, which it takes; and only of a pool that has ended */
+        weft_mutex_hold(&p->lock);
+        err = restart(p);
+        weft_mutex_unlock(&p->lock);
+        if (!err && (err = weft_ctx_after(p->ctx, context_ended, p, &p->at_end)) != 0) {
+            weft_mutex_hold(&p->lock);
+            pool_close(p, true, -ESHUTDOWN);
+            weft_mutex_unlock(&p->lock);
+        }
+    }
+    weft_mutex_unlock(&p->renewing);
     return err;
 }
 
@@ -547,6 +615,7 @@ weft_pool_free(weft_pool *p)
     weft_mutex_hold(&p->lock);
     pool_close(p, true, -ESHUTDOWN);
     weft_mutex_unlock(&p->lock);
+    (void)weft_ctx_stop(&p->at_end);
     weft_wg_hold(&p->busy);
     pool_unref(p);
 }

@@ -15,7 +15,8 @@
  *
  *             READY, BEHIND and DELAYED are "queued"; from each of them cancel and stop lead to ENDED.
  * Books       What is in each state is not counted, it follows by subtraction from counters that only grow (pool_stats.c).
- * Locks       lock guards all but what is marked. Nothing of the user's is called under it: no job, no hook, no channel that may wait.
+ * End         Once its context has ended the pool closes: a hook sees to that when workers are busy, a worker that looks may be the first.
+ * Locks       lock guards all but what is marked; renewing comes before it. Nothing of the user's is called under it: no job, no hook, no channel that may wait.
  * References  The pool: one of its owner, one of each worker, one of each handle. A job: one of its handle, one of the pool until
  *             it has ended, one more until its result is delivered. */
 #ifndef WEFT_PATTERN_POOL_H
@@ -202,6 +203,9 @@ struct weft_pool {
     unsigned refs;          /* atomic */
     weft_wg busy;           /* workers alive, and guests */
 
+    weft_mutex renewing;    /* over a restart */
+    weft_ctx_hook at_end;   /* of ctx; armed at each start, stopped before the next one and before the end */
+
     weft_mutex lock;
     weft_ctx *ctx;          /* the pool's. Ended only when something went wrong: an end slows all waits of a run */
     weft_group *root;       /* made by a plain thread: has no tasks, is there for what its context is a child of */
@@ -216,6 +220,7 @@ struct weft_pool {
     size_t active;          /* jobs that run, board only */
     unsigned on_workers;    /* workers that run one */
     size_t submitters, watchers;
+    size_t enders;          /* those that wait for the end, until they know how it was: there is no restart before */
     size_t seeking;         /* workers that wait for a token */
     uint64_t weight_out, number, unsent;
     bool paused, delivering;

@@ -8,6 +8,8 @@
  * Locks       The pool's, held by every caller. */
 #include "pattern/pool.h"
 
+#include <weft/trace.h>
+
 #include <stdlib.h>
 
 #include <weft/errno.h>
@@ -24,6 +26,15 @@ void
 queue_free(struct queue *q)
 {
     free(q->buckets);
+}
+
+/** A job has come or gone: how many are queued, in a trace. */
+static void
+queued(struct queue *q, const struct weft_job *j, int change)
+{
+    q->queued += (size_t)change;
+    if (weft_trace_on())
+        weft_trace_count(j->pool->name, j->pool, (int64_t)q->queued);
 }
 
 /* ---- ready ---- */
@@ -118,7 +129,7 @@ queue_delay(struct queue *q, struct weft_job *j)
     j->left = j->right = j->up = NULL;
     q->delayed = merged(q->delayed, j);
     link_append(&q->all, &j->all);
-    q->queued++;
+    queued(q, j, 1);
 }
 
 weft_time
@@ -222,7 +233,7 @@ queue_add(struct queue *q, struct weft_job *j)
 {
     struct weft_job *h = j->key ? holder(q, j->key) : NULL;
     link_append(&q->all, &j->all);
-    q->queued++;
+    queued(q, j, 1);
     if (h) {
         j->state = JOB_BEHIND;
         link_append(&h->behind, &j->place);
@@ -242,7 +253,7 @@ queue_remove(struct queue *q, struct weft_job *j)
     else
         link_remove(&j->place);
     link_remove(&j->all);
-    q->queued--;
+    queued(q, j, -1);
 }
 
 struct weft_job *

@@ -111,6 +111,9 @@ place(weft_pool *p, struct weft_job *j, enum weft_pool_full full, weft_time unti
     for (bool waited = false;; waited = true) {
         if (pool_mode(p) & MODE_CLOSING)
             return p->why;
+        int ended = weft_ctx_err(p->ctx);
+        if (ended) /* it is about to close */
+            return ended;
         if (board_has_room(p) && (waited || !p->submitters)) {
             int err = accept(p, j);
             if (err && p->submitters) /* the room is there still */

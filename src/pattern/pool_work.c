@@ -256,11 +256,14 @@ best(weft_pool *p)
     return j;
 }
 
-/** Take a job and run it. False: there is none for this worker now. */
+enum { ASK_AGAIN = 1 }; /* seconds */
+
+/** Take a job and run it. False: there is none for this worker now; look again when something changes, and at *again_at. */
 static bool
-serve(weft_pool *p, struct worker *w)
+serve(weft_pool *p, struct worker *w, weft_time *again_at)
 {
     struct weft_job *j = best(p);
+    *again_at = WEFT_NEVER;
     if (!j)
         return false;
     if (p->o.rate) {
@@ -271,8 +274,10 @@ serve(weft_pool *p, struct worker *w)
         p->seeking--;
         if (!err && !(j = best(p)))
             weft_rate_return(p->o.rate, 1);
-        if (err == -ETIMEDOUT && !weft_ctx_err(p->intake) && p->alive <= p->target)
-            return false; /* told ahead: none comes before the pool's context ends, so rest until then */
+        if (err == -ETIMEDOUT && !weft_ctx_err(p->intake) && p->alive <= p->target) {
+            *again_at = weft_in(ASK_AGAIN * WEFT_SECOND); /* told ahead: none comes before the pool's context ends, unless the rate is set */
+            return false;
+        }
         if (err || !j)
             return true; /* look again */
     }
@@ -290,9 +295,9 @@ serve(weft_pool *p, struct worker *w)
 
 /* ---- a worker ---- */
 
-/** Sleep until something changes. True: the worker has been idle for long enough to leave. */
+/** Sleep until something changes, not beyond `again_at`. True: the worker has been idle for long enough to leave. */
 static bool
-rest(weft_pool *p, weft_time *leave_at)
+rest(weft_pool *p, weft_time *leave_at, weft_time again_at)
 {
     bool spare = p->o.keep_alive && p->alive > p->o.min_workers && p->jobs.queued == 0;
     weft_time due = p->paused ? WEFT_NEVER : queue_due(&p->jobs);
@@ -300,6 +305,8 @@ rest(weft_pool *p, weft_time *leave_at)
         *leave_at = weft_in(p->o.keep_alive);
     if (spare && *leave_at < due)
         due = *leave_at;
+    if (again_at < due)
+        due = again_at;
     p->idle++;
     int err = weft_cond_wait_until(&p->work, &p->lock, due);
     p->idle--;
@@ -310,7 +317,7 @@ void
 board_work(struct worker *w)
 {
     weft_pool *p = w->pool;
-    weft_time leave_at = 0;
+    weft_time leave_at = 0, again_at;
     for (;;) {
         int end = weft_ctx_err(p->ctx);
         if (end)
@@ -318,7 +325,7 @@ board_work(struct worker *w)
         board_deliver(p);
         if (p->alive > p->target)
             break;
-        if (serve(p, w)) {
+        if (serve(p, w, &again_at)) {
             leave_at = 0;
             continue;
         }
@@ -326,7 +333,7 @@ board_work(struct worker *w)
             continue;
         if ((pool_mode(p) & MODE_CLOSING) && p->jobs.queued == 0)
             break;
-        if (rest(p, &leave_at))
+        if (rest(p, &leave_at, again_at))
             break;
     }
     board_stir(p);

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""trace_check: is a trace sound? Usage: trace_check FILE [WHAT=COUNT...], WHAT: a name of events, COUNT how many at least.
+"""trace_check: is a trace sound? Usage: trace_check FILE [WHAT=COUNT...], WHAT: a name of events, COUNT how many at least;
+"counter NAME" is one of that name, whatever its object.
 
 Per thread and per task, slices of one kind do not overlap; a task runs on one thread at a time, and whenever a thread's slice says
 that it runs a task, that task's own row says that it runs."""
@@ -13,6 +14,8 @@ names = collections.Counter()
 ns = lambda us: round(us * 1000)
 for e in data["traceEvents"]:
     names[e["name"]] += 1
+    if e["ph"] == "C":
+        names["counter " + e["name"].split(" 0x")[0]] += 1
     if e["ph"] == "X":
         assert e["dur"] >= 0, e
         rows[e["pid"], e["tid"]].append((ns(e["ts"]), ns(e["ts"]) + ns(e["dur"]), e["name"], e["cat"], e["args"].get("task")))

@@ -133,6 +133,9 @@ job(void *arg)
     return 0;
 }
 
+static weft_event gate;
+static int held_job(void *arg) { (void)arg; return weft_event_wait(&gate); }
+
 static int
 failing_job(void *arg)
 {
@@ -146,6 +149,7 @@ pool_at_work(void *arg)
     const weft_retry_options again = {.attempts = 3, .delay = 1};
     const weft_job_options resize = {.name = "resize", .priority = 1}, flaky = {.name = "flaky", .retry = &again};
     weft_pool *pool;
+    weft_pool_stats books;
     int attempts = 0;
     (void)arg;
     CHECK_INT(weft_trace_start(NULL), ==, 0);
@@ -158,8 +162,17 @@ pool_at_work(void *arg)
     CHECK_INT(weft_pool_drain(pool), ==, 0);
     weft_pool_free(pool);
     CHECK_INT(weft_pool_new(&pool, &(weft_pool_options){.workers = 2, .queue = 2, .name = "plain"}), ==, 0);
-    for (int i = 0; i < 5; i++)
-        CHECK_INT(weft_pool_submit(pool, job, NULL), ==, 0);
+    weft_event_init(&gate);
+    for (int i = 0; i < 2; i++)
+        CHECK_INT(weft_pool_submit(pool, held_job, NULL), ==, 0);
+    do {
+        weft_yield();
+        weft_pool_stats_get(pool, &books);
+    } while (books.running < 2);
+    for (int i = 0; i < 2; i++)
+        CHECK_INT(weft_pool_submit(pool, job, NULL), ==, 0); /* the queue fills: 1, 2 */
+    weft_event_set(&gate);
+    CHECK_INT(weft_pool_submit(pool, job, NULL), ==, 0);
     CHECK_INT(weft_pool_drain(pool), ==, 0);
     weft_pool_free(pool);
     CHECK_INT(weft_trace_stop(path), ==, 0);
@@ -173,6 +186,8 @@ jobs_of_a_pool(void **state)
     in_run(pool_at_work, NULL);
     /* each attempt is a span of the job's name; the pool's name is that of its workers too, whose rows have no slices of it */
     assert_int_equal(sound("resize=6 flaky=6 images=10 plain=10"), 0);
+    /* how many are queued: as each of nine comes, and each further attempt, and as each is taken; in the plain pool a channel of its name */
+    assert_int_equal(sound("'counter images=22' 'counter channel plain=4'"), 0);
 }
 
 static int

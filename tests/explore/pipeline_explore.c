@@ -4,7 +4,8 @@
  *     m  map   M  map, 2 workers   O  the same, ordered   K  by key   W  ordered, window 1   x  expand, two of each   b  batch of 2
  *     e  filter that keeps odd ones     F  behind a stage: any call of it may fail     S  any may fail, and is skipped
  *     D  any may fail, and is a dead letter     R  any may fail, and is tried once more     L  limit of 2     B  a buffer of 1
- *     | c  cancel   s  stop   d  drain   p  end of the parent context */
+ *     t  tee to a channel     A  the tasks beside it are there before the start: each comes before it, or after it
+ *     | c  cancel   s  stop   d  drain   w  wait   l  look at the books   p  end of the parent context */
 #include "explore/explore.h"
 
 struct row {
@@ -17,6 +18,7 @@ static struct {
     unsigned n_tasks;
     weft_pipeline *p;
     weft_ctx *parent;
+    weft_chan *copies; /* of the tee */
     int n, pulled, made, used, dropped, last;
     const char *whole;
     bool ordered, failed, told;
@@ -167,15 +169,31 @@ build(void)
             weft_pipeline_batch(w.p, sizeof(int), batch, 2, 0, &o);
         else if (kind == 'e')
             weft_pipeline_filter(w.p, filter, &o);
-        else if (kind != 'L')
+        else if (kind == 't')
+            weft_pipeline_tee(w.p, w.copies, &o);
+        else if (kind != 'L' && kind != 'A')
             weft_pipeline_map(w.p, sizeof(int), map, &o);
     }
     weft_pipeline_sink(w.p, sink, NULL);
 }
 
+/** err: of a call that waits for the end. */
+static void
+same_end(int err)
+{
+    weft_pipeline_failure f;
+    if (err == -EINVAL) {
+        check(strchr(w.whole, 'A'), "one that was started is not unstarted");
+        return;
+    }
+    check(weft_pipeline_failure_get(w.p, &f) == err, "who waits is told how it ended");
+    check(!strchr(w.whole, 't') || weft_chan_try_send(w.copies, &(int){0}) == -EPIPE, "at the end the channel of a tee is closed");
+}
+
 static int
 beside(void *arg)
 {
+    weft_stage_stats s;
     switch (w.tasks[(uintptr_t)arg][0]) {
     case 'c':
         set(&w.told);
@@ -183,14 +201,21 @@ beside(void *arg)
         break;
     case 's':
         set(&w.told);
-        (void)weft_pipeline_stop(w.p);
+        same_end(weft_pipeline_stop(w.p));
+        break;
+    case 'w':
+        same_end(weft_pipeline_wait(w.p));
+        break;
+    case 'l':
+        for (size_t i = 0; weft_pipeline_stats_get(w.p, i, &s) == 0; i++)
+            check(s.inside <= weft_pipeline_bound(w.p), "what is inside is bounded");
         break;
     case 'p':
         set(&w.told);
         weft_ctx_cancel(w.parent, 0);
         break;
     default:
-        (void)weft_pipeline_drain(w.p);
+        same_end(weft_pipeline_drain(w.p));
     }
     return 0;
 }
@@ -231,15 +256,22 @@ schedule(void *arg)
     w.pulled = w.made = w.used = w.dropped = w.last = 0;
     w.failed = w.told = false;
     w.parent = weft_ctx_with_cancel(NULL);
+    w.copies = weft_chan_new(sizeof(int), 8);
     build();
-    check(weft_pipeline_start(w.p) == 0, "it starts");
+    bool early = strchr(w.tasks[0], 'A');
+    int rc = early ? 0 : weft_pipeline_start(w.p);
     for (unsigned i = 1; i < w.n_tasks; i++)
         check(weft_wg_go(&others, beside, (void *)(uintptr_t)i) == 0, "a task starts");
+    if (early)
+        rc = weft_pipeline_start(w.p);
+    check(rc == 0 || (early && rc == -ECANCELED && strchr(w.whole, 'p')), "it starts");
     int err = weft_pipeline_wait(w.p);
     weft_wg_hold(&others);
     check_books(err);
     check_result(err);
+    same_end(err);
     weft_pipeline_free(w.p);
+    weft_chan_free(w.copies);
     weft_ctx_free(w.parent);
     return 0;
 }
@@ -266,6 +298,8 @@ static const struct row rows[] = {
     {"2m|c", 2},     {"2mB|c", 2},     {"2M|c", 1},   {"2O|c", 1},    {"3W|c", 1},    {"2xB|c", 2},  {"2xR|c", 1}, {"3bB|c", 1},
     {"2MF|c", 1},    {"2OF|c", 1},     {"2LM|c", 1},  {"2M|s", 1},    {"2O|s", 1},    {"2mB|s", 1},  {"2M|p", 1},  {"2O|p", 1},
     {"2m|d", 2},     {"2mB|d", 1},     {"2M|d", 1},   {"2O|d", 1},    {"3bB|d", 1},   {"2LM|d", 1},  {"2MF|d", 1}, {"2M|s|d", 1},
+    {"2mt", 2},      {"1mLA|d", 3},    {"1tA|s", 3},  {"1mtBA|w", 2}, {"1MA|w", 2},   {"1MtA|s", 2}, {"1MtA|c", 2}, {"1MLA|d|w", 1},
+    {"1mBA|l", 2},   {"1MtA|p", 2},
 };
 
 static int

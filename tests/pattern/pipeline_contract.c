@@ -1,6 +1,7 @@
 /* pipeline_contract.c: each sentence of <weft/pipeline.h>. */
 #include "support/check.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -1200,6 +1201,61 @@ without_a_runtime(void **state)
     assert_int_equal(runs(NULL), -ENOMEM);
 }
 
+/* ---- another one, who ends it while it is being started ---- */
+
+static struct {
+    weft_pipeline *p;
+    int kind, result;
+    bool over; /* atomic */
+} meets;
+
+static void *
+from_outside(void *arg)
+{
+    weft_stage_stats s;
+    (void)arg;
+    do {
+        for (size_t i = 0; weft_pipeline_stats_get(meets.p, i, &s) == 0; i++)
+            CHECK_INT(s.in, ==, s.done + s.filtered + s.skipped + s.dead + s.failed + s.dropped + s.inside);
+        (void)weft_pipeline_bound(meets.p);
+        weft_pipeline_cancel(meets.kind == 3 ? meets.p : NULL, 0);
+        meets.result = meets.kind == 0 ? weft_pipeline_drain(meets.p) : meets.kind == 1 ? weft_pipeline_stop(meets.p) : weft_pipeline_wait(meets.p);
+    } while (meets.result == -EINVAL);
+    __atomic_store_n(&meets.over, true, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+/** The other one's call comes before the start, and then it is as if it had not been, or after it. */
+static int
+meets_the_start(void *arg)
+{
+    (void)arg;
+    for (long i = 0; i < 4 * scaled(100); i++) {
+        pthread_t thread;
+        weft_chan *c = weft_chan_new(sizeof(int), N);
+        meets.p = fresh(&(weft_pipeline_options){.limit = (size_t)(i % 7) * 50});
+        meets.kind = (int)(i % 4);
+        meets.over = false;
+        weft_pipeline_from_array(meets.p, numbers, 20, sizeof(int), NULL);
+        weft_pipeline_map(meets.p, sizeof(int), same, &(weft_stage_options){.workers = 8, .ordered = 1});
+        weft_pipeline_to_chan(meets.p, c, &(weft_stage_options){.workers = 4});
+        CHECK_INT(pthread_create(&thread, NULL, from_outside, NULL), ==, 0);
+        for (long spin = i % 50 * 100; spin > 0; spin--) /* so that they meet at another place each time */
+            __asm__ volatile("");
+        int err = weft_pipeline_run(meets.p);
+        CHECK(err == 0 || (err == -ECANCELED && meets.kind % 2));
+        while (!__atomic_load_n(&meets.over, __ATOMIC_ACQUIRE)) /* a join would keep our worker from the tasks */
+            weft_yield();
+        pthread_join(thread, NULL);
+        CHECK_INT(meets.result, ==, err);
+        CHECK_INT(weft_chan_try_send(c, &(int){0}), ==, -EPIPE); /* the last producer has closed it */
+        balanced(meets.p);
+        weft_pipeline_free(meets.p);
+        weft_chan_free(c);
+    }
+    return 0;
+}
+
 #define TEST(fn) static void test_##fn(void **state) { (void)state; in_run(fn, NULL); }
 TEST(a_whole_one)
 TEST(mistakes)
@@ -1226,6 +1282,7 @@ TEST(the_limit_bounds)
 TEST(neighbours_share_a_task)
 TEST(any_size)
 TEST(tasks_have_names)
+TEST(meets_the_start)
 
 int
 main(void)
@@ -1238,6 +1295,6 @@ main(void)
         cmocka_unit_test(test_time_is_not_handed_on),
         cmocka_unit_test(test_drains), cmocka_unit_test(test_stops), cmocka_unit_test(test_contexts), cmocka_unit_test(test_the_limit_bounds),
         cmocka_unit_test(test_neighbours_share_a_task), cmocka_unit_test(test_any_size), cmocka_unit_test(test_tasks_have_names),
-        cmocka_unit_test(the_end_of_the_run), cmocka_unit_test(without_a_runtime)};
+        cmocka_unit_test(test_meets_the_start), cmocka_unit_test(the_end_of_the_run), cmocka_unit_test(without_a_runtime)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,6 +179,15 @@ collects(void *arg)
     return sum;
 }
 
+/** The caller holds it until then: it waits for this. */
+static int
+cancels(void *ctx)
+{
+    if (ctx)
+        weft_ctx_cancel(ctx, 0);
+    return 0;
+}
+
 static int
 between_channels(void *arg)
 {
@@ -203,6 +212,20 @@ between_channels(void *arg)
     CHECK_INT(weft_chan_send(jobs, &bad), ==, -EPIPE); /* its senders do not wait for ever */
     weft_chan_free(jobs);
     weft_chan_free(results);
+
+    for (int by_time = 0; by_time < 2; by_time++) { /* nor do they when the caller's context ends: its workers carry it */
+        weft_ctx *ctx = by_time ? weft_ctx_with_timeout(NULL, WEFT_MS) : weft_ctx_with_cancel(NULL);
+        jobs = weft_chan_new(sizeof(int), 8);
+        results = weft_chan_new(sizeof(int), 8);
+        CHECK_INT(weft_go(cancels, by_time ? NULL : ctx), ==, 0);
+        WEFT_WITH_CTX(ctx)
+            CHECK_INT(weft_pool_run(jobs, results, 2, doubles, NULL), ==, by_time ? -ETIMEDOUT : -ECANCELED);
+        CHECK_INT(weft_chan_send(jobs, &bad), ==, -EPIPE);
+        CHECK_INT(weft_chan_recv(results, &bad), ==, -EPIPE);
+        weft_ctx_free(ctx);
+        weft_chan_free(jobs);
+        weft_chan_free(results);
+    }
     return 0;
 }
 

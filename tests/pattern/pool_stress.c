@@ -1,8 +1,9 @@
 /* pool_stress.c: the books of a busy pool, looked at all the time by a task and by a thread: they hold at each instant, and each
- * job is in them once at the end. */
+ * job is in them once at the end. And the plain form between two channels, ended in each of its ways: no value is lost or there twice. */
 #include "support/again.h"
 #include "support/check.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
 
@@ -146,6 +147,113 @@ audit(unsigned workers, unsigned queue, unsigned submitters, bool nest, bool sto
     in_run(audited, NULL);
 }
 
+/* ---- the plain form ---- */
+
+enum way { DRAINED, FAILS, CANCELLED, IN_TIME, CLOSED, WAYS };
+
+static struct {
+    enum way way;
+    weft_chan *jobs, *results;
+    weft_ctx *ctx;
+    long sent, called, skipped, failed, got; /* atomic */
+    long each, after;                        /* values of a feeder; calls after which it ends */
+} flow;
+
+static long plus(long *n) { return __atomic_add_fetch(n, 1, __ATOMIC_RELAXED); }
+
+static int
+feeds(void *arg)
+{
+    int err = 0;
+    for (long i = 0; i < flow.each && (err = weft_chan_send(flow.jobs, &i)) == 0; i++)
+        plus(&flow.sent);
+    CHECK(err == 0 || (err == -EPIPE && flow.way != DRAINED));
+    weft_wg_done(arg);
+    return 0;
+}
+
+static int
+closes_behind(void *feeders)
+{
+    weft_wg_hold(feeders);
+    weft_chan_close(flow.jobs);
+    return 0;
+}
+
+static int
+works(const void *in, void *out, void *user)
+{
+    long v = *(const long *)in, n = plus(&flow.called);
+    (void)user;
+    *(long *)out = v;
+    if (n == flow.after && flow.way == CANCELLED)
+        weft_ctx_cancel(flow.ctx, 0);
+    if (n == flow.after && flow.way == CLOSED)
+        weft_chan_close(flow.results);
+    if (n >= flow.after && n < flow.after + 2 && flow.way == FAILS) {
+        plus(&flow.failed);
+        return -EIO;
+    }
+    if (v % 11 == 0)
+        weft_yield();
+    if (v % 7)
+        return 0;
+    plus(&flow.skipped);
+    return 1;
+}
+
+static int
+collects(void *arg)
+{
+    long v;
+    (void)arg;
+    while (weft_chan_recv(flow.results, &v) == 0) {
+        CHECK(v % 7 != 0);
+        plus(&flow.got);
+    }
+    return 0;
+}
+
+static int
+flows(void *arg)
+{
+    static const int results[WAYS] = {0, -EIO, -ECANCELED, -ETIMEDOUT, -EPIPE};
+    enum { FEEDERS = 3, WORKERS = 4 };
+    long v, left = 0;
+    (void)arg;
+    for (long i = 0; i < WAYS * scaled(100); i++) {
+        weft_wg feeders = WEFT_WG_INIT, others = WEFT_WG_INIT;
+        flow.way = (enum way)(i % WAYS);
+        flow.jobs = weft_chan_new(sizeof(long), (size_t)i % 3);
+        flow.results = weft_chan_new(sizeof(long), (size_t)i % 4);
+        flow.ctx = flow.way == IN_TIME ? weft_ctx_with_timeout(NULL, i % 20 * 10 * WEFT_US) : weft_ctx_with_cancel(NULL);
+        flow.sent = flow.called = flow.skipped = flow.failed = flow.got = left = 0;
+        flow.each = flow.way == IN_TIME ? LONG_MAX : 200; /* it cannot be through before */
+        flow.after = 1 + i % 150;
+        weft_wg_add(&feeders, FEEDERS);
+        for (int k = 0; k < FEEDERS; k++)
+            CHECK_INT(weft_wg_go(&others, feeds, &feeders), ==, 0);
+        CHECK_INT(weft_wg_go(&others, closes_behind, &feeders), ==, 0);
+        CHECK_INT(weft_wg_go(&others, collects, NULL), ==, 0);
+        WEFT_WITH_CTX(flow.ctx)
+            CHECK_INT(weft_pool_run(flow.jobs, flow.results, WORKERS, works, NULL), ==, results[flow.way]);
+        CHECK_INT(weft_wg_wait(&others), ==, 0);
+        while (weft_chan_try_recv(flow.jobs, &v) == 0)
+            left++;
+        CHECK_INT(flow.sent, ==, flow.called + left); /* each value: one call, or left */
+        long unsent = flow.called - flow.skipped - flow.failed - flow.got;
+        CHECK_INT(unsent, >=, 0);
+        CHECK_INT(unsent, <=, flow.way == DRAINED || flow.way == FAILS ? 0 : WORKERS);
+        CHECK(flow.way != DRAINED || flow.called == FEEDERS * flow.each);
+        weft_ctx_free(flow.ctx);
+        weft_chan_free(flow.jobs);
+        weft_chan_free(flow.results);
+    }
+    return 0;
+}
+
+static void between_channels(void **state) { (void)state; in_run(flows, NULL); }
+
 static void books_hold_until_the_drain(void **state) { (void)state; audit(3, 4, 4, true, false); }
 static void books_hold_until_a_stop(void **state) { (void)state; audit(3, 4, 4, true, true); }
 static void never_more_than_one_runs(void **state) { (void)state; audit(1, 1, 1, false, false); }
@@ -154,7 +262,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(books_hold_until_the_drain), cmocka_unit_test(books_hold_until_a_stop),
-        cmocka_unit_test(never_more_than_one_runs)};
+        cmocka_unit_test(never_more_than_one_runs), cmocka_unit_test(between_channels)};
     int failed;
     do
         failed = cmocka_run_group_tests(tests, NULL, NULL);
