@@ -94,7 +94,8 @@ watch_all(unsigned *seed)
         }
     } while (err != -EPIPE);
     CHECK_INT(version, ==, (uint64_t)SETTERS * s.sets);
-    CHECK_INT(last[s.seen[version] >> 32 ? (s.seen[version] >> 32) - 1 : 0], ==, s.sets); /* the last of its setter */
+    uint64_t setter = __atomic_load_n(&s.seen[(uint64_t)SETTERS * s.sets], __ATOMIC_RELAXED) >> 32;
+    CHECK(setter >= 1 && last[setter - 1] == s.sets); /* the last of its setter */
     weft_watch_free(w);
     free(v);
 }
