@@ -180,3 +180,42 @@ mutation(pool_submitter_keeps_a_wake pool pattern/pool_submit.c
 mutation(pubsub_leaves_its_publisher pubsub pattern/pubsub.c
   "    weft_mutex_unlock(&p->lock);\n    weft_chan_close(s->c);\n    subscribers_unref(old);"
   "    weft_mutex_unlock(&p->lock);\n    subscribers_unref(old);")
+mutation(timeout_takes_the_outer_end timeout pattern/timeout.c
+  "    if (err == -ETIMEDOUT && weft_ctx_deadline(own) < weft_ctx_deadline(outer))"
+  "    if (err == -ETIMEDOUT)")
+mutation(timeout_leaves_tasks_behind timeout pattern/timeout.c
+  "    weft_ctx_cancel(own, 0); /* what fn has started in it and left behind */"
+  ""
+  .l)
+mutation(timeout_idle_looks_once timeout pattern/timeout.c
+  "    int err = left > 0 ? weft_timer_reset(&w->timer, left) : -ETIMEDOUT;"
+  "    int err = left > 0 ? 0 : -ETIMEDOUT;"
+  .j)
+mutation(retry_pause_is_cut_short retry pattern/retry.c
+  "    return d > 0 ? weft_sleep(d) : 0;"
+  "    if (d > 0)\n        (void)weft_sleep(d);\n    return 0;")
+mutation(retry_waits_for_nothing retry pattern/retry.c
+  "    if (end >= (deadline < context_ends ? deadline : context_ends))"
+  "    if (end >= deadline)"
+  .c)
+mutation(retry_attempt_without_limit retry pattern/retry.c
+  "    WEFT_WITH_TIMEOUT(o->timeout) {"
+  "    WEFT_WITH_TIMEOUT(WEFT_NEVER) {"
+  .t)
+mutation(or_free_ends_no_task or pattern/or.c
+  "    weft_task_cancel(o->task, 0);"
+  ""
+  F)
+mutation(or_done_comes_second or pattern/or.c
+  "WEFT_NEVER, WEFT_SELECT_ORDERED);"
+  "WEFT_NEVER, 0);"
+  .o)
+mutation(broadcast_leaver_wakes_nobody broadcast chan/broadcast.c
+  "    struct waiter *senders = claim_all(&b->senders, -EAGAIN); /* several places may be free: let all look */"
+  "    struct waiter *senders = NULL;")
+mutation(broadcast_sender_keeps_the_wake broadcast chan/broadcast.c
+  "        forget_read(b, &gone);\n    struct parker *sender = claim_sender(b);\n    unlock(b);\n    for ("
+  "        forget_read(b, &gone);\n    struct parker *sender = NULL;\n    unlock(b);\n    for (")
+mutation(watch_close_leaves_watchers broadcast chan/watch.c
+  "        if (n->amount >= v && !all)"
+  "        if (n->amount >= v)")

@@ -1,5 +1,5 @@
 /* each_stress.c: many calls at once, nested, over arrays and streams, that fail and are cancelled at random: every item is begun once at
- * most, what was begun has ended when the call returns, what a stream has handed out had its body, accumulators are conserved. */
+ * most, what was begun has ended when the call returns, what a stream has handed out had its body, accumulators and results are conserved. */
 #include "support/again.h"
 #include "support/check.h"
 
@@ -13,7 +13,7 @@ enum { CALLERS = 6, ITEMS = 200 };
 struct caller {
     uint64_t seed;
     weft_ctx *cancel;
-    int visits[ITEMS], begun, ended, running, most, limit, accumulators, sum;
+    int visits[ITEMS], begun, ended, running, most, limit, accumulators, results;
     size_t fail_at; /* ITEMS: never */
     size_t cancel_at;
     bool nests;
@@ -80,6 +80,28 @@ acc_combine(void *acc, void *later, void *user)
 }
 
 static int
+made(size_t i, void *item, void *out, void *user)
+{
+    if (item)
+        CHECK_INT(*(size_t *)item, ==, i);
+    int err = body(i, item, user);
+    if (err)
+        return err;
+    *(size_t *)out = i + 1;
+    plus(&((struct caller *)user)->results, 1);
+    return 0;
+}
+
+static void
+unmade(void *elem, void *user)
+{
+    size_t i = *(size_t *)elem;
+    CHECK(i >= 1 && i <= ITEMS);
+    *(size_t *)elem = 0; /* a second time would be seen */
+    plus(&((struct caller *)user)->results, -1);
+}
+
+static int
 feeds(void *arg)
 {
     for (size_t i = 0; i < ITEMS; i++)
@@ -105,6 +127,32 @@ check_outcome(struct caller *c, int err)
         CHECK_INT(err, ==, 0);
 }
 
+/** A stream of ITEMS numbers. */
+static weft_chan *
+stream(void)
+{
+    weft_chan *ch = weft_chan_new(sizeof(size_t), 3);
+    CHECK_INT(weft_go(feeds, weft_chan_ref(ch)), ==, 0);
+    return ch;
+}
+
+/** All results in their places, or none, and those that were made are dropped. */
+static int
+map_call(struct caller *c, weft_items items, const weft_each_options *o)
+{
+    void *out = c; /* to be written */
+    size_t n = ITEMS + 1;
+    int err = weft_map_new(items, made, sizeof(size_t), unmade, c, &out, &n, o);
+    CHECK_INT(n, ==, err ? 0 : ITEMS);
+    CHECK(!err || out == NULL);
+    CHECK_INT(c->results, ==, err ? 0 : ITEMS);
+    for (size_t i = 0; !err && i < n; i++)
+        CHECK_INT(((size_t *)out)[i], ==, i + 1);
+    if (!err)
+        free(out);
+    return err;
+}
+
 static void
 one_call(struct caller *c)
 {
@@ -122,10 +170,11 @@ one_call(struct caller *c)
         if (!err)
             CHECK_INT(result, ==, ITEMS);
         CHECK_INT(c->accumulators, ==, err ? 0 : 1);
+    } else if (r >> 42 & 1 && !(r >> 41 & 1)) {
+        err = map_call(c, range, &o);
     } else if (r >> 41 & 1) {
-        weft_chan *ch = weft_chan_new(sizeof(size_t), 3);
-        CHECK_INT(weft_go(feeds, weft_chan_ref(ch)), ==, 0);
-        err = weft_each(weft_items_chan(ch), copied, c, &o);
+        weft_chan *ch = stream();
+        err = r >> 42 & 1 ? map_call(c, weft_items_chan(ch), &o) : weft_each(weft_items_chan(ch), copied, c, &o);
         weft_chan_close(ch);
         weft_chan_free(ch);
     } else {

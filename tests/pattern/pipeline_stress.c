@@ -20,6 +20,10 @@ static struct {
     long pulled, made, used, dropped; /* atomic: values that live: pulled + made = used + dropped */
     long last;
     bool over;
+    bool streams; /* between a generator and a channel */
+    weft_gen *gen;
+    weft_chan *out;
+    long unasked; /* atomic: made by the generator, not taken by the pipeline */
 } run;
 
 static void plus(long *n, long d) { __atomic_fetch_add(n, d, __ATOMIC_RELAXED); }
@@ -44,6 +48,28 @@ source(void *out, void *user)
     *(long *)out = value(&run.pulled);
     return 0;
 }
+
+/** As source(), but a generator. A value counts once it is out of its hands. */
+static int
+generate(weft_gen *g, void *arg)
+{
+    (void)arg;
+    for (long v = 1; run.end != THROUGH || v <= run.values; v++) {
+        int err = v % 7 ? weft_gen_yield(g, &v) : weft_gen_yield_until(g, &v, weft_in(20 * WEFT_US));
+        if (err == -ETIMEDOUT) { /* nobody took it, so it is still to come */
+            v--;
+            continue;
+        }
+        if (err < 0)
+            return err;
+        plus(&run.pulled, 1);
+        if (err)
+            return 0;
+    }
+    return 0;
+}
+
+static void drop_unasked(void *elem, void *user) { drop(elem, user); plus(&run.unasked, 1); }
 
 static int
 map(const void *in, void *out, void *user)
@@ -111,6 +137,16 @@ sink(const void *in, void *user)
     return 0;
 }
 
+static int
+receive(void *arg)
+{
+    long v;
+    (void)arg;
+    while (weft_chan_recv(run.out, &v) == 0)
+        sink(&v, NULL);
+    return 0;
+}
+
 static void dead(void *elem, int err, void *user) { (void)err; drop(elem, user); }
 
 static const weft_retry_options once_more = {.attempts = 2, .delay = -1};
@@ -124,7 +160,13 @@ build(unsigned shape)
     weft_pipeline_options o = {.limit = shape & 16 ? 12 : 0};
     weft_pipeline *p = run.p = weft_pipeline_new(&o);
     weft_stage_options s = {.drop = drop};
-    weft_pipeline_from_fn(p, sizeof(long), source, &s);
+    if (run.streams) {
+        run.gen = weft_gen_new_with(sizeof(long), generate, NULL, &(weft_gen_options){.buffer = shape % 3, .drop = drop_unasked});
+        run.out = weft_chan_new(sizeof(long), shape % 4);
+        weft_pipeline_from_gen(p, run.gen, &s);
+    } else {
+        weft_pipeline_from_fn(p, sizeof(long), source, &s);
+    }
     s.workers = several ? 4 : 1;
     s.ordered = run.ordered;
     s.key = keyed ? key : NULL;
@@ -142,7 +184,13 @@ build(unsigned shape)
     s.ordered = 0;
     if (shape & 64)
         weft_pipeline_batch(p, sizeof(long), batch, 3, by_time ? 20 * WEFT_US : 0, &s);
-    weft_pipeline_sink(p, sink, &(weft_stage_options){.workers = several && !run.ordered ? 2 : 1});
+    s = (weft_stage_options){.workers = several && !run.ordered ? 2 : 1};
+    if (run.streams) {
+        s.drop = drop;
+        weft_pipeline_to_chan(p, run.out, &s);
+    } else {
+        weft_pipeline_sink(p, sink, &s);
+    }
 }
 
 static void
@@ -184,7 +232,7 @@ books_balance(void)
         if (i)
             CHECK_INT(s.in, ==, before.out);
         else
-            CHECK_INT(s.in, ==, run.pulled);
+            CHECK_INT(s.in, ==, run.pulled - run.unasked);
         if (run.end == THROUGH || run.end == DRAINED)
             CHECK_INT(s.dropped + s.failed, ==, 0);
         before = s;
@@ -198,38 +246,50 @@ one_run(void *arg)
 {
     static const int results[] = {0, -EIO, -ECANCELED, 0};
     (void)arg;
-    weft_wg auditor = WEFT_WG_INIT;
+    weft_wg auditor = WEFT_WG_INIT, receiver = WEFT_WG_INIT;
+    run.unasked = 0;
     run.pulled = run.made = run.used = run.dropped = run.last = 0;
     run.over = false;
     build(run.shape);
     int err = weft_pipeline_start(run.p);
     CHECK_INT(err, ==, 0);
     CHECK_INT(weft_wg_go(&auditor, looks, NULL), ==, 0);
+    if (run.streams)
+        CHECK_INT(weft_wg_go(&receiver, receive, NULL), ==, 0);
     CHECK_INT(end_it(), ==, results[run.end]);
     __atomic_store_n(&run.over, true, __ATOMIC_RELEASE);
     weft_wg_hold(&auditor);
+    weft_wg_hold(&receiver); /* its channel was closed */
+    if (run.streams)
+        CHECK_INT(weft_gen_stop(run.gen), ==, 0);
     books_balance();
     weft_pipeline_free(run.p);
+    if (run.streams) {
+        weft_gen_free(run.gen);
+        weft_chan_free(run.out);
+    }
     if (check_failures)
         fprintf(stderr, "shape %u, end %d\n", run.shape, (int)run.end);
     return 0;
 }
 
 static void
-every_shape(void **state)
+shapes(unsigned step)
 {
-    (void)state;
-    for (run.shape = 0; run.shape < 128; run.shape++)
+    for (run.shape = 0; run.shape < 128; run.shape += step)
         for (run.end = 0; run.end < N_ENDS; run.end++) {
             run.values = scaled(run.end == THROUGH ? 300 : 150);
             in_run(one_run, NULL);
         }
 }
 
+static void every_shape(void **state) { (void)state; run.streams = false; shapes(1); }
+static void between_generator_and_channel(void **state) { (void)state; run.streams = true; shapes(5); }
+
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_shape)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_shape), cmocka_unit_test(between_generator_and_channel)};
     int failed;
     do
         failed = cmocka_run_group_tests(tests, NULL, NULL);

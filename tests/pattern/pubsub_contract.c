@@ -248,96 +248,12 @@ many_topics(void *arg)
     return 0;
 }
 
-/* ---- many at once ---- */
-
-enum { PUBLISHERS = 4, SUBSCRIBERS = 6 };
-
-static struct {
-    weft_pubsub *p;
-    long each;
-} load;
-
-struct numbered {
-    int publisher, number;
-};
-
-static int
-publishes_many(void *arg)
-{
-    struct numbered v = {.publisher = (int)(intptr_t)arg};
-    for (; v.number < load.each; v.number++) {
-        ssize_t n = weft_pubsub_publish(load.p, v.number % 2 ? "odd" : "even", &v);
-        CHECK_INT(n, >=, 0);
-    }
-    return 0;
-}
-
-/** Gets the odd ones, all that were not lost, in each publisher's order. */
-static int
-receives_many(void *arg)
-{
-    weft_subscription *s = arg;
-    int next[PUBLISHERS] = {0};
-    uint64_t n = 0;
-    struct numbered v;
-    while (weft_chan_recv(weft_subscription_chan(s), &v) == 0) {
-        CHECK_INT(v.number, >=, next[v.publisher]);
-        CHECK_INT(v.number % 2, ==, 1);
-        next[v.publisher] = v.number + 1;
-        n++;
-    }
-    if (weft_subscription_err(s) != -EOVERFLOW)
-        CHECK_INT(n + weft_subscription_lost(s), ==, PUBLISHERS * (load.each / 2));
-    return 0;
-}
-
-/** Comes and goes meanwhile. */
-static int
-comes_and_goes(void *arg)
-{
-    for (int i = 0; i < 200; i++) {
-        weft_subscription *s = weft_pubsub_subscribe(load.p, i % 3 ? "odd" : NULL, &(weft_subscribe_options){.buffer = (size_t)i % 4, .overflow = (enum weft_overflow)(i % 4)});
-        CHECK(s != NULL);
-        weft_yield();
-        if (i % 2)
-            (void)weft_chan_try_recv(weft_subscription_chan(s), NULL);
-        weft_subscription_free(s);
-    }
-    return arg != NULL;
-}
-
-static int
-many(void *arg)
-{
-    (void)arg;
-    weft_wg publishers = WEFT_WG_INIT, subscribers = WEFT_WG_INIT;
-    weft_subscription *s[SUBSCRIBERS];
-    load.p = weft_pubsub_new(sizeof(struct numbered));
-    load.each = scaled(5000) / 2 * 2;
-    for (int i = 0; i < SUBSCRIBERS; i++) {
-        s[i] = weft_pubsub_subscribe(load.p, "odd", &(weft_subscribe_options){.buffer = (size_t)i * 2 + 1, .overflow = (enum weft_overflow)(i % 4)});
-        CHECK_INT(weft_wg_go(&subscribers, receives_many, s[i]), ==, 0);
-    }
-    for (int i = 0; i < PUBLISHERS; i++)
-        CHECK_INT(weft_wg_go(&publishers, publishes_many, (void *)(intptr_t)i), ==, 0);
-    for (int i = 0; i < 2; i++)
-        CHECK_INT(weft_wg_go(&publishers, comes_and_goes, NULL), ==, 0);
-    CHECK_INT(weft_wg_wait(&publishers), ==, 0);
-    CHECK_INT(weft_pubsub_close(load.p), ==, 0);
-    CHECK_INT(weft_wg_wait(&subscribers), ==, 0);
-    weft_pubsub_free(load.p);
-    for (int i = 0; i < SUBSCRIBERS; i++)
-        weft_subscription_free(s[i]);
-    return 0;
-}
-
 static void test_topics(void **s) { (void)s; in_run(topics, NULL); }
 static void test_slow_ones(void **s) { (void)s; in_run(slow_ones, NULL); }
 static void test_blocking(void **s) { (void)s; in_run(blocking, NULL); }
 static void test_cancelled_before(void **s) { (void)s; in_run(cancelled_before, NULL); }
 static void test_large_values(void **s) { (void)s; in_run(large_values, NULL); }
 static void test_many_topics(void **s) { (void)s; in_run(many_topics, NULL); }
-static void test_many(void **s) { (void)s; in_run(many, NULL); }
 
 int
 main(void)
@@ -349,7 +265,6 @@ main(void)
         cmocka_unit_test(test_cancelled_before),
         cmocka_unit_test(test_large_values),
         cmocka_unit_test(test_many_topics),
-        cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -140,6 +140,38 @@ pipelines(void *arg)
     return err;
 }
 
+/** From a generator into a channel. What nobody received is in the channel still. */
+static int
+pipelines_of_generators(void *arg)
+{
+    (void)arg;
+    long v;
+    used = dropped = made = 0;
+    weft_gen *g = weft_gen_new_with(sizeof(long), counts, NULL, &(weft_gen_options){.buffer = 2, .drop = drop});
+    weft_chan *out = weft_chan_new(sizeof(long), 100);
+    weft_pipeline *p = weft_pipeline_new(NULL);
+    weft_stage_options s = {.drop = drop, .workers = 2};
+    weft_pipeline_from_gen(p, g, &(weft_stage_options){.drop = drop});
+    weft_pipeline_map(p, sizeof(long), map, &s);
+    weft_pipeline_expand(p, sizeof(long), expand, &s);
+    weft_pipeline_to_chan(p, out, &s);
+    int err = weft_pipeline_start(p);
+    CHECK(known(err));
+    if (err)
+        CHECK_INT(made, ==, 0); /* the generator has not run */
+    else
+        err = weft_pipeline_wait(p);
+    CHECK(known(err));
+    weft_pipeline_free(p);
+    while (out && weft_chan_try_recv(out, &v) == 0)
+        used++;
+    CHECK(!out || err || used == 20 + 20 * 5); /* the 20, and five of each received */
+    weft_gen_free(g);
+    weft_chan_free(out);
+    CHECK_INT(made, ==, used + dropped);
+    return err;
+}
+
 static void
 all_failures(weft_fn fn)
 {
@@ -161,10 +193,11 @@ all_failures(weft_fn fn)
 
 static void generator_paths(void **state) { (void)state; all_failures(generators); }
 static void pipeline_paths(void **state) { (void)state; all_failures(pipelines); }
+static void pipeline_of_generator_paths(void **state) { (void)state; all_failures(pipelines_of_generators); }
 
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(generator_paths), cmocka_unit_test(pipeline_paths)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(generator_paths), cmocka_unit_test(pipeline_paths), cmocka_unit_test(pipeline_of_generator_paths)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -196,41 +196,6 @@ freeing(void *arg)
 
 static void freed_while_it_looks(void **state) { (void)state; in_simulation("idle.free", freeing, WEFT_SIM_CLOCK_IDLE); }
 
-/* With real time and threads: many watches that come and go while their timers fire. */
-static int
-come_and_go(void *arg)
-{
-    (void)arg;
-    for (int i = 0; i < 300; i++) {
-        weft_idle *w = weft_idle_new(NULL, 20 * WEFT_US);
-        CHECK(w != NULL);
-        for (int k = i % 7; k > 0; k--) {
-            weft_yield();
-            weft_idle_touch(w);
-        }
-        if (i % 16 == 0)
-            WEFT_WITH_CTX(weft_idle_ctx(w)) {
-                int err = weft_event_wait(&never);
-                CHECK_INT(err, ==, -ECANCELED);
-                CHECK(weft_idle_expired(w));
-            }
-        weft_idle_free(w);
-    }
-    return 0;
-}
-
-static int
-many(void *arg)
-{
-    weft_wg g = WEFT_WG_INIT;
-    (void)arg;
-    for (int i = 0; i < 8; i++)
-        CHECK_INT(weft_wg_go(&g, come_and_go, NULL), ==, 0);
-    return weft_wg_wait(&g);
-}
-
-static void watches_come_and_go(void **state) { (void)state; in_run(many, NULL); }
-
 static void
 on_a_plain_thread(void **state)
 {
@@ -251,7 +216,6 @@ main(void)
         cmocka_unit_test(standing_still_ends),
         cmocka_unit_test(a_watch_in_every_order),
         cmocka_unit_test(freed_while_it_looks),
-        cmocka_unit_test(watches_come_and_go),
         cmocka_unit_test(on_a_plain_thread),
     };
     return cmocka_run_group_tests_name("timeout.contract", tests, NULL, NULL);

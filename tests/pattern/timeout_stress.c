@@ -203,10 +203,91 @@ no_token_is_lost(void **state)
         assert_true(ends[i] > 0);
 }
 
+/* ---- watches that come and go while their timers look ---- */
+
+static uint64_t still, stopped; /* atomic: watches that have expired; those whose parent was cancelled first */
+
+struct touched {
+    weft_idle *w;
+    unsigned touches;
+};
+
+static int
+touch(void *arg)
+{
+    struct touched *t = arg;
+    for (unsigned i = 0; i < t->touches; i++) {
+        weft_idle_touch(t->w);
+        weft_yield();
+    }
+    return 0;
+}
+
+/** Wait for its end, which is its own or the parent's. */
+static void
+wait_for_end(weft_idle *w, weft_ctx *parent, weft_time limit, weft_time born)
+{
+    static weft_event never = WEFT_EVENT_INIT;
+    WEFT_WITH_CTX(weft_idle_ctx(w))
+        CHECK_INT(weft_event_wait(&never), ==, -ECANCELED);
+    bool expired = weft_idle_expired(w);
+    CHECK(expired || weft_ctx_err(parent) == -ECANCELED);
+    CHECK(!expired || weft_now() - born >= limit);
+    int cause = weft_ctx_cause(weft_idle_ctx(w));
+    CHECK(expired || cause == -ECANCELED);
+    CHECK(!expired || cause == -ETIMEDOUT || weft_ctx_err(parent)); /* the parent may end it between the look and its end */
+    __atomic_fetch_add(expired ? &still : &stopped, 1, __ATOMIC_RELAXED);
+}
+
+static void
+come_and_go(unsigned *seed)
+{
+    weft_wg others = WEFT_WG_INIT;
+    weft_timer timer = {{NULL}};
+    weft_time limit = short_time(seed), born = weft_now();
+    weft_ctx *parent = weft_ctx_with_cancel(NULL);
+    weft_idle *w = weft_idle_new(parent, limit);
+    CHECK(w != NULL);
+    weft_ctx *ctx = weft_ctx_ref(weft_idle_ctx(w));
+    struct touched t = {w, draw(seed) % 20};
+    for (unsigned k = draw(seed) % 3; k > 0; k--)
+        CHECK_INT(weft_wg_go(&others, touch, &t), ==, 0);
+    unsigned what = draw(seed) % 4;
+    if (what == 0)
+        CHECK_INT(weft_timer_start(&timer, short_time(seed), cancel, parent), ==, 0);
+    if (what < 2)
+        wait_for_end(w, parent, limit, born);
+    else
+        touch(&t);
+    if (what == 0)
+        (void)weft_timer_stop(&timer);
+    weft_wg_hold(&others);
+    weft_idle_free(w); /* also while its timer looks, or is set anew */
+    CHECK_INT(weft_ctx_err(ctx), ==, -ECANCELED); /* nothing is left behind in it */
+    weft_ctx_free(ctx);
+    weft_ctx_free(parent);
+}
+
+static int
+all_watches(void *arg)
+{
+    (void)arg;
+    crowd(TASKS, THREADS, scaled(600), come_and_go);
+    return 0;
+}
+
+static void
+watches_come_and_go(void **state)
+{
+    (void)state;
+    in_run(all_watches, NULL);
+    assert_true(still > 0 && stopped > 0);
+}
+
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(no_token_is_lost)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(no_token_is_lost), cmocka_unit_test(watches_come_and_go)};
     int failed;
     do
         failed = cmocka_run_group_tests(tests, NULL, NULL);
