@@ -20,11 +20,14 @@ extern "C" {
 /** Wait until fd is ready.
  *  events    WEFT_READABLE, WEFT_WRITABLE or both (then: until either)
  *  deadline  see <weft/time.h>
- *  Returns   the events that are ready (> 0) | -ETIMEDOUT | -ECANCELED the run ends, or the descriptor was closed by
- *            weft_fd_close() | -EBADF | -EBUSY another waits for the same event of fd | -ENOMEM, -ENOSPC |
- *            -EINVAL events or deadline. A regular file is always ready.
+ *  Returns   the events that are ready (> 0) | -ETIMEDOUT | -ECANCELED the caller's context or the run has ended, or the
+ *            descriptor was closed by weft_fd_close() | -EBADF | -EBUSY another task waits for the same event of fd |
+ *            -ENOMEM, -ENOSPC, -EMFILE, -ENFILE | -EINVAL events or deadline. A regular file is always ready.
  *            -ENOTSUP in a task of a simulation, where there is nothing to wait for outside
- *  Waits     until ready */
+ *  Threads   a plain thread sleeps in poll(2); many may wait for one descriptor, beside a task. Its wait ends with its context and by
+ *            weft_fd_close() too
+ *  Waits     until ready
+ *  Cost      a plain thread: four system calls (an eventfd beside fd) */
 WEFT_API int weft_fd_wait(int fd, unsigned events, weft_time deadline);
 
 /** Read what is there, waiting until something is: read(2), with weft_fd_wait() where it says EAGAIN.

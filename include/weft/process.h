@@ -65,8 +65,9 @@ WEFT_API int weft_process_take_fd(weft_process *p, int which);
 
 /** Wait until the child has ended, and reap it.
  *  end      how it ended; may be NULL
- *  Returns  0, also when called again after the end | -ECANCELED the run ends | what waitid(2) fails with
- *  Threads  one at a time for each child
+ *  Returns  0, also when called again after the end | -ECANCELED, -ETIMEDOUT the caller's context has ended | -EBUSY another task
+ *           waits for this child | what waitid(2) or weft_fd_wait() fails with
+ *  Threads  one task at a time for each child, and plain threads beside it. weft_process_free() only when nobody waits any more
  *  Waits    for the end of the child, not of what it left behind */
 WEFT_API int weft_process_wait(weft_process *p, weft_exit *end) WEFT_MUST_CHECK;
 

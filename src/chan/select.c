@@ -12,7 +12,9 @@
  * Locks       all channels' at once, in the order of their addresses, for looking and entering; none while parked. */
 #include "chan/chan.h"
 
+#include "base/attr.h"
 #include "base/spinlock.h"
+#include "os/clock.h"
 #include "sched/hooks.h"
 #include "sched/runtime.h"
 
@@ -72,14 +74,27 @@ run_locked(weft_case *c, weft_chan *ch)
 
 /* ---- order ---- */
 
+/** Where a thread's numbers begin: never 0, and for each thread another, also for one that has an ended one's memory. */
+static COLD uint32_t
+seed(const void *own)
+{
+    static uint64_t threads;
+    uint64_t x = (uintptr_t)own + (uint64_t)os_clock_now() + a_add_rlx(&threads, 1) * UINT64_C(0x9e3779b97f4a7c15); /* only difference counts */
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return (uint32_t)(x >> 32) | 1;
+}
+
 static uint32_t
 random_below(uint32_t n)
 {
-    static __thread uint32_t outside = 2463534242u;
+    static __thread uint32_t outside; /* 0: none yet */
     if (sim_on())
         return sim_choose(n);
     struct worker *w = worker_self();
     uint32_t *state = w ? &w->random : &outside;
+    if (!w && !outside)
+        outside = seed(&outside);
     uint32_t x = *state; /* xorshift32: only evenness counts */
     x ^= x << 13;
     x ^= x >> 17;

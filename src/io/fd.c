@@ -2,11 +2,12 @@
  *
  * Idea        A table by descriptor number: for each direction at most one waiter. A wait arms the descriptor in epoll for one
  *             event, level triggered (EPOLLONESHOT), so a file that was closed and opened again under the same number, or a library
- *             that leaves data unread, cannot make a wait miss its event (docs/decisions/003-oneshot.md).
+ *             that leaves data unread, cannot make a wait miss its event (docs/decisions/003-oneshot.md). Plain threads poll for themselves.
  * Invariants  An entry's generation grows when the descriptor is closed by weft_fd_close(); an event carries the generation that
  *             armed it and is dropped when it is old. Pages of the table are made on demand and never freed.
  * Locks       entry.lock guards the entry, and orders arming with the waiters it arms for. */
 #include "base/spinlock.h"
+#include "os/event.h"
 #include "sched/hooks.h"
 #include "sched/idle.h"
 #include "sched/netpoll.h"
@@ -16,7 +17,6 @@
 #include <weft/io.h>
 
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -30,7 +30,8 @@ struct entry {
     uint32_t lock;
     /* lock: */
     uint32_t generation;
-    struct waiter *waiter[2];
+    struct waiter *waiter[2]; /* tasks */
+    struct waitq threads;     /* plain threads in poll(2) */
 };
 
 static struct {
@@ -153,31 +154,69 @@ hook(void)
     rt.fd_reset = fd_reset;
 }
 
-/** A plain thread has poll(2). */
+/** What poll(2) says of fd: which of the events, 0: `event` is set (may be NULL), -ETIMEDOUT, -EBADF, -errno. */
 static int
-wait_thread(int fd, unsigned events, weft_time deadline)
+ask(const struct os_event *event, int fd, unsigned events, int64_t until)
 {
     struct pollfd p = {.fd = fd};
     p.events = (short)((events & WEFT_READABLE ? POLLIN | POLLRDHUP : 0) | (events & WEFT_WRITABLE ? POLLOUT : 0));
-    for (;;) {
-        int timeout = -1;
-        if (deadline != WEFT_NEVER) {
-            weft_time left = deadline - weft_now();
-            timeout = deadline <= 0 || left <= 0 ? 0 : (int)(left / WEFT_MS > 1000000 ? 1000000 : (left + WEFT_MS - 1) / WEFT_MS);
-        }
-        int n = poll(&p, 1, timeout);
-        if (n < 0 && errno != EINTR)
-            return -errno;
-        if (n > 0 && p.revents & POLLNVAL)
-            return -EBADF;
-        if (n > 0) {
-            int got = (p.revents & (POLLIN | POLLRDHUP | POLLHUP | POLLERR) ? (int)WEFT_READABLE : 0) |
-                (p.revents & (POLLOUT | POLLHUP | POLLERR) ? (int)WEFT_WRITABLE : 0);
-            return got & (int)events;
-        }
-        if (n == 0 && deadline != WEFT_NEVER && (deadline <= 0 || weft_now() >= deadline))
-            return -ETIMEDOUT;
+    int n = os_event_poll(event, &p, until);
+    if (n <= 0)
+        return n;
+    if (p.revents & POLLNVAL)
+        return -EBADF;
+    int got = (p.revents & (POLLIN | POLLRDHUP | POLLHUP | POLLERR) ? (int)WEFT_READABLE : 0) |
+        (p.revents & (POLLOUT | POLLHUP | POLLERR) ? (int)WEFT_WRITABLE : 0);
+    return got & (int)events;
+}
+
+/** A wait of a plain thread: it polls, and others may end the wait as any other. */
+static int
+wait_beside(const struct os_event *event, struct entry *e, int fd, unsigned events, weft_time deadline)
+{
+    struct waiter me;
+    spin_lock(&e->lock);
+    int err = wait_begin(&me, &e->lock, WAIT_FD, (void *)(intptr_t)fd, deadline);
+    if (!err)
+        waitq_push(&e->threads, &me);
+    spin_unlock(&e->lock);
+    if (err)
+        return err;
+    int got = ask(event, fd, events, deadline == WEFT_NEVER ? INT64_MAX : deadline - WEFT_CLOCK_BASE);
+    spin_lock(&e->lock);
+    bool ours = got != 0 && wait_claim(&me);
+    if (me.linked)
+        waitq_unlink(&e->threads, &me);
+    spin_unlock(&e->lock);
+    if (ours) {
+        wait_abandon(&me);
+        return got;
     }
+    err = wait_park(&me, WEFT_NEVER);
+    return err ? err : me.result;
+}
+
+/** A plain thread has poll(2), and beside the descriptor an event of its own for the end of its context and for weft_fd_close(). Made for each
+ *  wait: a thread need not keep one, and a forked child has none that counts. */
+static int
+wait_thread(int fd, unsigned events, weft_time deadline)
+{
+    struct os_event event;
+    struct entry *e = entry_of(fd);
+    if (!e)
+        return -ENOMEM;
+    san_ignore_begin();
+    int err = os_event_open(&event);
+    san_ignore_end();
+    if (err)
+        return err;
+    park_by_event(&event);
+    int got = wait_beside(&event, e, fd, events, deadline);
+    park_by_event(NULL);
+    san_ignore_begin();
+    os_event_close(&event);
+    san_ignore_end();
+    return got;
 }
 
 static void
@@ -251,7 +290,7 @@ weft_fd_wait(int fd, unsigned events, weft_time deadline)
     if (err)
         return err;
     if (deadline != WEFT_NEVER && (deadline <= 0 || deadline <= weft_now()))
-        return wait_thread(fd, events, 0); /* no wait: ask once */
+        return ask(NULL, fd, events, 0);
     if (!task_self())
         return wait_thread(fd, events, deadline);
     return sim_on() ? -ENOTSUP : wait_task(fd, events, deadline);
@@ -301,12 +340,16 @@ weft_fd_close(int fd)
         return -EBADF;
     struct entry *e = fd < PAGE_FDS * PAGES ? a_load_acq(&table.pages[fd / PAGE_FDS]) : NULL; /* [fd.page] */
     struct parker *woken[2] = {NULL, NULL};
+    struct waiter *threads = NULL;
     if (e) {
         e += fd % PAGE_FDS;
         spin_lock(&e->lock);
         e->generation++;
         woken[READ] = end_wait(e, READ, -ECANCELED);
         woken[WRITE] = end_wait(e, WRITE, -ECANCELED);
+        waitq_claim_all(&e->threads, &threads);
+        for (struct waiter *n = threads; n; n = n->next)
+            n->result = -ECANCELED;
         if (netpoll_exists())
             netpoll_forget(fd); /* before close: a child between fork and exec would keep the file, and its events, alive */
         spin_unlock(&e->lock);
@@ -314,5 +357,6 @@ weft_fd_close(int fd)
     for (int d = READ; d <= WRITE; d++)
         if (woken[d])
             wait_ready(woken[d]);
+    wait_ready_all(threads);
     return close(fd) == 0 || errno == EINTR ? 0 : -errno;
 }

@@ -9,9 +9,20 @@
 
 enum { OFFLOADS = 64 };
 
+/** Once for each value of a variable, not in each run. */
 static void
 ignored(const char *name, const char *value, const char *wanted)
 {
+    enum { KINDS = 16 };
+    static uint64_t told[KINDS]; /* atomic: of each variable the last value, as a hash; two that share a place are told again */
+    uint64_t hash = UINT64_C(0xcbf29ce484222325), place = 0;
+    for (const char *p = name; *p; p++)
+        hash = (hash ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
+    place = hash % KINDS;
+    for (const char *p = value; *p; p++)
+        hash = (hash ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
+    if (a_swap_acq_rel(&told[place], hash) == hash) /* only once counts */
+        return;
     fprintf(stderr, "weft: %s=%s is ignored: %s\n", name, value, wanted);
 }
 
@@ -72,6 +83,15 @@ env_duration(const char *name)
     return 0;
 }
 
+/** WEFT_GUARD is read where guards are made (stack.c); that it is none is said here. */
+static void
+check_guard(void)
+{
+    const char *value = getenv("WEFT_GUARD");
+    if (value && *value && strcmp(value, "madvise") != 0 && strcmp(value, "mprotect") != 0 && strcmp(value, "off") != 0)
+        ignored("WEFT_GUARD", value, "madvise, mprotect or off is needed");
+}
+
 int
 runtime_configure(const weft_config *given, weft_config *c)
 {
@@ -80,6 +100,7 @@ runtime_configure(const weft_config *given, weft_config *c)
         (unsigned)c->leaks > WEFT_LEAKS_OFF || c->warn_block < 0 || (c->warn_block >= WEFT_CLOCK_BASE && c->warn_block != WEFT_NEVER) ||
         (c->grace >= WEFT_CLOCK_BASE && c->grace != WEFT_NEVER))
         return -EINVAL;
+    check_guard();
     if (c->workers == 0)
         c->workers = (unsigned)env_number("WEFT_WORKERS", false, TARGET_MAX);
     if (c->workers == 0)

@@ -22,6 +22,7 @@
 
 #include "base/spinlock.h"
 #include "sched/carry.h"
+#include "os/event.h"
 #include "os/futex.h"
 #include "sched/hooks.h"
 #include "sched/own.h"
@@ -33,7 +34,11 @@
 
 enum state { IDLE, WAITING, SOLO, HOLD, WOKEN, TIMEDOUT, CANCELLED, DISCARDED };
 
-static __thread struct parker thread_parker = {.kind = PARKS_THREAD};
+/* An OS thread outside the workers. */
+static __thread struct thread {
+    struct parker parker;
+    const struct os_event *event; /* PARKS_EVENT: what ends its wait */
+} thread = {.parker.kind = PARKS_THREAD};
 
 static uint64_t
 token(uint64_t epoch, enum state state)
@@ -62,7 +67,7 @@ task_of(struct parker *p)
 static struct task *
 task_or_none(struct parker *p)
 {
-    return p->kind == PARKS_THREAD ? NULL : task_of(p);
+    return p->kind >= PARKS_THREAD ? NULL : task_of(p);
 }
 
 int
@@ -75,7 +80,14 @@ struct parker *
 parker_self(void)
 {
     struct task *t = task_self();
-    return t ? &t->parker : &thread_parker;
+    return t ? &t->parker : &thread.parker;
+}
+
+void
+park_by_event(const struct os_event *event)
+{
+    thread.event = event;
+    thread.parker.kind = event ? PARKS_EVENT : PARKS_THREAD;
 }
 
 int
@@ -229,6 +241,12 @@ park_thread(struct waiter *n, weft_time deadline)
 {
     struct parker *p = n->parker;
     int64_t until = deadline == WEFT_NEVER ? INT64_MAX : deadline - WEFT_CLOCK_BASE;
+    if (p->kind == PARKS_EVENT) { /* claimed by another, see park_by_event() */
+        san_ignore_begin();
+        os_event_take(thread.event);
+        san_ignore_end();
+        return;
+    }
     if (p->kind == PARKS_OWN && deadline == WEFT_NEVER)
         own_waits(task_of(p));
     while (!a_load_acq(&p->signal)) { /* [park.signal] */
@@ -322,6 +340,12 @@ wake_special(struct parker *p)
 {
     if (p->kind == PARKS_TIED) {
         sched_ready_tied(task_of(p));
+        return;
+    }
+    if (p->kind == PARKS_EVENT) {
+        san_ignore_begin();
+        os_event_set(container_of(p, struct thread, parker)->event);
+        san_ignore_end();
         return;
     }
     if (p->kind == PARKS_OWN)

@@ -35,6 +35,8 @@ struct waiter {
     bool won;                   /* written by the waker, when not solo: it is by this entry that the wait ended */
 };
 
+struct os_event;
+
 /* A queue of waiters. All zero is empty. Public structs hold it as `void *waiters_[2]`. */
 struct waitq {
     struct waiter *head, *tail;
@@ -69,6 +71,9 @@ int wait_park(struct waiter *n, weft_time deadline);
 void wait_abandon(struct waiter *n);
 /** After a failed wait_park(): take the entry out of its queue if no waker did. True if it was still linked. */
 bool wait_leave(struct waiter *n, struct waitq *q);
+/** The waits of the calling plain thread are ended by setting that event, for which it waits in poll(2); NULL: as ever. If its wait_claim() of
+ *  its own wait fails, the event is set, or will be, and wait_park() takes it. */
+void park_by_event(const struct os_event *event);
 /** How the context of the caller stands: 0 | -ECANCELED | -ETIMEDOUT. */
 int wait_ctx_err(void);
 

@@ -29,8 +29,9 @@ enum task_life {
 enum parks {
     PARKS_TASK = 0,
     PARKS_TIED,   /* a task that only one worker may run */
+    PARKS_OWN,    /* a task that is an OS thread of its own: own.c */
     PARKS_THREAD, /* an OS thread outside the workers */
-    PARKS_OWN,    /* a task that is such a thread: own.c */
+    PARKS_EVENT,  /* such a thread while it waits in poll(2) */
 };
 
 /* A thing that can wait and be woken: a task or, outside the workers, an OS thread. */
@@ -43,7 +44,7 @@ struct parker {
     };
     uint32_t since;       /* owner: when it began to wait, for reports: sched_stamp() */
     uint16_t why;         /* owner: enum wait_why, for reports */
-    uint8_t kind;         /* constant: enum parks */
+    uint8_t kind;         /* owner, while it does not wait: enum parks */
     bool listed;          /* owner: it is in the list of ctx */
     const void *object;   /* owner: what it waits on, for reports */
     struct waiter *entry; /* owner: of the wait that goes on; on the waiter's stack */
@@ -54,7 +55,7 @@ struct parker {
 static inline bool
 parks_thread(const struct parker *p)
 {
-    return p->kind >= PARKS_THREAD;
+    return p->kind >= PARKS_OWN;
 }
 
 struct timers;

@@ -2,7 +2,7 @@
  *
  * Life        go: new task to the ring. Popped by a parking or ending task or by the loop: a stack is bound, it runs. It
  *             parks: it picks its successor and switches straight to it. Woken: to the waker's wake slot. It ends: its
- *             successor, if new, takes over the stack without a switch.
+ *             successor, if new, takes over the stack without a switch, if the stack is there from its top.
  * [park.commit] A running task has sp == NULL. A parking task is published (in an object's queue) before it has left its
  *             stack; the switch stores sp last, with release. Who pops it and loads NULL came too early: it puts the
  *             task back and does something else.
@@ -309,6 +309,7 @@ find_work(struct worker *w)
 /* ---- switching ---- */
 
 static void task_main(void *arg);
+static void task_main_low(void *arg);
 
 /** Give a new task a stack. NULL: memory is short. Not inlined, as look_around(). */
 static __attribute__((noinline)) void *
@@ -330,7 +331,7 @@ bind(struct worker *w, struct task *t)
         t->parker.home = w->index;
     a_store_rlx(&t->life, TASK_STARTED); /* only reports look */
     san_unpoison(start - ARCH_FRAME, ARCH_FRAME);
-    return arch_make(start, task_main, t);
+    return arch_make(start, start == top ? task_main : task_main_low, t);
 }
 
 /** Where t goes on, and t is marked running. NULL: not yet, t was queued again. */
@@ -475,9 +476,10 @@ weft_yield(void)
     switch_from(w, self, next);
 }
 
-/** The end of a task. Returns its successor if that is new and goes on on this very stack. */
-static struct task *
-task_end(struct task *self, int result)
+/** The end of a task. Returns its successor if that is new and goes on on this very stack, which only a `whole` one may. Inlined into both
+ *  that call it: one instruction here is one for each task. */
+static inline __attribute__((always_inline)) struct task *
+task_end(struct task *self, int result, bool whole)
 {
     struct worker *w = worker_self();
     trace(TRACE_END, self, NULL, result);
@@ -493,7 +495,7 @@ task_end(struct task *self, int result)
 
     struct task *next = successor(w, SIM_END);
 #if !defined(SAN_ASAN) && !defined(WEFT_TSAN)
-    if (next && next->life == TASK_NEW && !next->stack && next->stack_class == self->stack_class) {
+    if (whole && next && next->life == TASK_NEW && !next->stack && next->stack_class == self->stack_class) {
         next->stack = self->stack;
         if (next->tied)
             next->parker.home = w->index;
@@ -504,6 +506,8 @@ task_end(struct task *self, int result)
         arch_fp_default();
         return next;
     }
+#else
+    (void)whole;
 #endif
     void *sp = next ? resumable(w, next) : NULL;
     /* Nobody but this worker takes the stack put last (stack.c:flush), and we leave it before we take any. */
@@ -515,19 +519,39 @@ task_end(struct task *self, int result)
 }
 
 static void
-task_main(void *arg)
+task_begin(struct task *self)
 {
-    struct task *self = arg;
     fiber_enter(&self->fiber);
     san_acquire(self->stack); /* who had it before has left it */
     restore(worker_self(), self);
-    for (;;) {
-        san_acquire(self);
-        int result = self->fn(self->arg);
-        san_release(&rt);
-        san_release(self);
-        self = task_end(self, result);
-    }
+}
+
+static inline int
+task_call(struct task *self)
+{
+    san_acquire(self);
+    int result = self->fn(self->arg);
+    san_release(&rt);
+    san_release(self);
+    return result;
+}
+
+static void
+task_main(void *arg)
+{
+    struct task *self = arg;
+    task_begin(self);
+    for (;;)
+        self = task_end(self, task_call(self), true);
+}
+
+/** Below an argument that was copied to the top of the stack: a successor would have less of it than it was promised. */
+static void
+task_main_low(void *arg)
+{
+    struct task *self = arg;
+    task_begin(self);
+    task_end(self, task_call(self), false);
 }
 
 void

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
 #include <string.h>
 
 static int
@@ -80,6 +81,55 @@ fairness(void *arg)
         CHECK_INT(weft_select_with(k, 8, WEFT_NEVER, WEFT_SELECT_ORDERED), ==, 1);
     weft_chan_free(ready);
     weft_chan_free(idle);
+    return 0;
+}
+
+enum { FRESH = 400 };
+
+struct fresh {
+    weft_chan *ready;
+    int taken[2]; /* atomic: how often each case ran */
+};
+
+static int
+selects_once(void *arg)
+{
+    struct fresh *f = arg;
+    weft_case k[] = {WEFT_RECV(f->ready, NULL), WEFT_RECV(f->ready, NULL)};
+    int i = weft_select(k, 2);
+    CHECK(i == 0 || i == 1);
+    __atomic_fetch_add(&f->taken[i == 1], 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
+static void *
+thread_selects_once(void *arg)
+{
+    selects_once(arg);
+    return NULL;
+}
+
+/* Uniform also where each select is a thread's first. Of 400 throws of a coin fewer than 130 heads or tails come once in 10^12. */
+static int
+fresh_threads(void *arg)
+{
+    (void)arg;
+    struct fresh plain = {.ready = weft_chan_new(0, 0)}, own = plain;
+    weft_chan_close(plain.ready);
+    for (int i = 0; i < FRESH; i++) {
+        pthread_t t;
+        CHECK_INT(pthread_create(&t, NULL, thread_selects_once, &plain), ==, 0);
+        pthread_join(t, NULL);
+        weft_task *task = weft_task_new(&(weft_attr){.thread = true}, selects_once, &own);
+        CHECK(task != NULL);
+        CHECK_INT(weft_task_wait(task, NULL), ==, 0);
+        weft_task_free(task);
+    }
+    CHECK_INT(plain.taken[0], >=, 130);
+    CHECK_INT(plain.taken[1], >=, 130);
+    CHECK_INT(own.taken[0], >=, 130);
+    CHECK_INT(own.taken[1], >=, 130);
+    weft_chan_free(plain.ready);
     return 0;
 }
 
@@ -249,6 +299,7 @@ large_values(void *arg)
 TEST(ready_cases)
 TEST(after_case)
 TEST(fairness)
+TEST(fresh_threads)
 TEST(blocking)
 TEST(mutual)
 TEST(with_itself)
@@ -260,6 +311,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ready_cases), cmocka_unit_test(test_after_case), cmocka_unit_test(test_fairness),
+        cmocka_unit_test(test_fresh_threads),
         cmocka_unit_test(test_blocking), cmocka_unit_test(test_mutual), cmocka_unit_test(test_with_itself),
         cmocka_unit_test(test_many_cases), cmocka_unit_test(test_large_values),
     };

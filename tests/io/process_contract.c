@@ -2,6 +2,7 @@
 #include "support/check.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -139,11 +140,94 @@ many(void *arg)
 
 static void many_at_once(void **state) { (void)state; in_run(many, NULL); }
 
+/** A plain thread's wait, without a runtime or with one: it ends with its context, and the child is still there to be waited for. */
+static int
+waits_under_a_limit(void *arg)
+{
+    char *argv[] = {"sleep", "100", NULL};
+    (void)arg;
+    weft_exit end = {0};
+    weft_process *p = start(argv, 0, 0);
+    int err = 0;
+    WEFT_WITH_TIMEOUT(5 * WEFT_MS)
+        err = weft_process_wait(p, &end);
+    CHECK_INT(err, ==, -ETIMEDOUT);
+    CHECK_INT(weft_process_kill(p, SIGKILL), ==, 0);
+    CHECK_INT(weft_process_wait(p, &end), ==, 0);
+    CHECK_INT(end.signal, ==, SIGKILL);
+    weft_process_free(p);
+    return 0;
+}
+
+static void *waits_plainly(void *arg) { waits_under_a_limit(arg); return NULL; }
+
+static int
+beside_a_run(void *arg)
+{
+    pthread_t t;
+    CHECK_INT(pthread_create(&t, NULL, waits_plainly, arg), ==, 0);
+    pthread_join(t, NULL);
+    return 0;
+}
+
+static void
+a_plain_thread_waits_too(void **state)
+{
+    (void)state;
+    check_failures = 0;
+    waits_under_a_limit(NULL);
+    assert_int_equal(check_failures, 0);
+    in_run(waits_under_a_limit, NULL);
+    in_run(beside_a_run, NULL);
+}
+
+static int
+waits_or_is_busy(void *arg)
+{
+    int err = weft_process_wait(arg, NULL);
+    CHECK(err == 0 || err == -EBUSY);
+    return err;
+}
+
+static int
+two_wait(void *arg)
+{
+    char *argv[] = {"sleep", "100", NULL};
+    (void)arg;
+    weft_process *p = start(argv, 0, 0);
+    int a = 1, b = 1;
+    weft_task *first = weft_task_new(NULL, waits_or_is_busy, p), *second = weft_task_new(NULL, waits_or_is_busy, p);
+    weft_task *loser = NULL;
+    while (!loser) { /* until one has found the other waiting */
+        loser = weft_task_wait_until(first, &a, weft_in(WEFT_MS)) == 0 ? first : NULL;
+        if (!loser && weft_task_wait_until(second, &b, weft_in(WEFT_MS)) == 0)
+            loser = second;
+    }
+    CHECK_INT(loser == first ? a : b, ==, -EBUSY);
+    CHECK_INT(weft_process_kill(p, SIGKILL), ==, 0);
+    CHECK_INT(weft_task_wait(loser == first ? second : first, loser == first ? &b : &a), ==, 0);
+    CHECK_INT(loser == first ? b : a, ==, 0);
+    weft_task_free(first);
+    weft_task_free(second);
+    weft_process_free(p);
+    return 0;
+}
+
+static void
+of_two_waits_one_is_busy(void **state)
+{
+    (void)state;
+    if (getenv("WEFT_TEST_NO"))
+        skip(); /* without pidfd each looks for itself */
+    in_run(two_wait, NULL);
+}
+
 int
 main(void)
 {
     close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* what whoever started us left open is not weft's doing */
     const struct CMUnitTest tests[] = {cmocka_unit_test(exit_codes_and_signals), cmocka_unit_test(what_cannot_start_says_why),
-        cmocka_unit_test(pipes_cwd_env_and_no_other_fd), cmocka_unit_test(a_group_dies_whole), cmocka_unit_test(many_at_once)};
+        cmocka_unit_test(pipes_cwd_env_and_no_other_fd), cmocka_unit_test(a_group_dies_whole), cmocka_unit_test(many_at_once),
+        cmocka_unit_test(a_plain_thread_waits_too), cmocka_unit_test(of_two_waits_one_is_busy)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -209,12 +209,61 @@ memory_goes_back(void **state)
     assert_true(WIFSIGNALED(status));
 }
 
+/* Of the 256 KiB that each task has: a quarter, the most that may be copied (a group adds to it), and more than is left then. */
+enum { COPIED = 64 << 10, NEEDED = 200 << 10 };
+
+static int
+reads_copy(void *arg)
+{
+    const char *copy = arg;
+    return copy[0] + copy[COPIED / 2];
+}
+
+static __attribute__((noinline)) int
+needs_much(void *arg)
+{
+    volatile char much[NEEDED];
+    for (size_t i = 0; i < NEEDED; i += 512)
+        much[i] = (char)i;
+    __atomic_fetch_add((int *)arg, much[512], __ATOMIC_RELAXED);
+    return 0;
+}
+
+/** Tasks that end, each with a copied argument, and as successors tasks that need their whole stack. */
+static int
+after_copies(void *arg)
+{
+    static const char copied[COPIED];
+    (void)arg;
+    int sum = 0;
+    weft_wg g = WEFT_WG_INIT;
+    weft_group *group = weft_group_new(NULL);
+    for (int i = 0; i < 4; i++) {
+        CHECK_INT(weft_go_copy(reads_copy, copied, sizeof copied), ==, 0);
+        CHECK_INT(weft_wg_go(&g, needs_much, &sum), ==, 0);
+        CHECK_INT(weft_wg_go(&g, needs_much, &sum), ==, 0);
+    }
+    CHECK_INT(weft_wg_wait(&g), ==, 0);
+    for (int i = 0; i < 4; i++) {
+        CHECK_INT(weft_group_go_copy(group, reads_copy, copied, sizeof copied - 1024), ==, 0);
+        CHECK_INT(weft_wg_go(&g, needs_much, &sum), ==, 0);
+    }
+    CHECK_INT(weft_group_wait(group), ==, 0);
+    CHECK_INT(weft_wg_wait(&g), ==, 0);
+    weft_group_free(group);
+    return 0;
+}
+
+static void
+a_successor_has_all_of_its_stack(void **state) { (void)state; in_run(after_copies, NULL); }
+
 int
 main(void)
 {
     const struct CMUnitTest all[] = {cmocka_unit_test(an_overflow_is_named), cmocka_unit_test(classes_hold_their_size),
-        cmocka_unit_test(stacks_are_reused), cmocka_unit_test(memory_goes_back)};
-    const struct CMUnitTest no_overflow[] = {cmocka_unit_test(classes_hold_their_size), cmocka_unit_test(stacks_are_reused)};
+        cmocka_unit_test(stacks_are_reused), cmocka_unit_test(memory_goes_back), cmocka_unit_test(a_successor_has_all_of_its_stack)};
+    const struct CMUnitTest no_overflow[] = {cmocka_unit_test(classes_hold_their_size), cmocka_unit_test(stacks_are_reused),
+        cmocka_unit_test(a_successor_has_all_of_its_stack)};
     if (env_or("WEFT_TEST_SCALE", 100) < 100) /* sanitizers and Valgrind have their own idea of an overflow */
         return cmocka_run_group_tests(no_overflow, NULL, NULL);
     return cmocka_run_group_tests(all, NULL, NULL);

@@ -216,6 +216,36 @@ the_environment_is_read(void **state)
     unsetenv("WEFT_WARN_BLOCK");
 }
 
+/* ---- other variables ---- */
+
+static int
+does_nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+/** A bad value is reported once, not in each run, and another one again. */
+static void
+bad_values_are_reported_once(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"WEFT_GUARD", "WEFT_WORKERS", "WEFT_STACK", "WEFT_DEADLOCK", "WEFT_WARN_BLOCK"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *before = getenv(names[i]);
+        char *kept = before ? strdup(before) : NULL, wanted[64];
+        for (int round = 0; round < 4; round++) {
+            const char *value = round < 2 ? "foo" : "bar";
+            setenv(names[i], value, 1);
+            snprintf(wanted, sizeof wanted, "weft: %s=%s is ignored: ", names[i], value);
+            said(NULL, does_nothing, NULL);
+            assert_int_equal(count(text, wanted), round % 2 == 0);
+        }
+        kept ? setenv(names[i], kept, 1) : unsetenv(names[i]);
+        free(kept);
+    }
+}
+
 /* ---- a program that uses the signal itself ---- */
 
 static uint32_t signals;
@@ -253,7 +283,7 @@ main(void)
         cmocka_unit_test(a_long_computation_is_named),
         cmocka_unit_test(announced_blocks_and_threads_are_not),
         cmocka_unit_test(nobody_is_unless_asked_for),
-        cmocka_unit_test(the_environment_is_read),
+        cmocka_unit_test(the_environment_is_read), cmocka_unit_test(bad_values_are_reported_once),
         cmocka_unit_test(a_programs_own_signal_is_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
