@@ -120,6 +120,8 @@ receive_unless_over(unsigned *seed)
 {
     unsigned token = 0, i = draw(seed) % SIGNALS;
     weft_chan *done = get(i);
+    for (unsigned k = draw(seed) % 16; k > 0; k--)
+        weft_yield(); /* it may come meanwhile */
     bool over = i < CLOSED && is_closed(done);
     int err = 0;
     WEFT_WITH_TIMEOUT((1 + draw(seed) % 200) * WEFT_US)
