@@ -10,9 +10,13 @@
  *     N   a job with the key 1 that submits another one with it
  * of tasks beside it, behind a `|`:
  *     c   cancels the pool   s   stops it   d   drains it   t   tries to submit   o, U   submits   Z   sleeps
+ *     u   drains it until a deadline, a microsecond away: then it is cancelled      Y   begins anew, if it has ended; with !: it has
  * and of both:
  *     P   pauses it          R   resumes it   +   one more worker   -   only one   x   cancels the first handle's job
- * At the end the pool is stopped, and the books, the handles and what was delivered are compared. */
+ * At the end the pool is stopped, and the books, the handles and what was delivered are compared.
+ *
+ * weft_pool_run() has a table of its own: a program is the number of values; F: any call may fail; beside it c: the caller's context
+ * is cancelled, x: somebody closes the results. */
 #include "explore/explore.h"
 
 enum { JOBS_MAX = 16 };
@@ -68,7 +72,7 @@ job(void *arg)
         check(plus(&w.keyed, 1) == 1, "of one key one runs at a time");
     weft_sim_point();
     if (letter == 'z')
-        check(weft_sleep(WEFT_US) == 0, "a job sleeps");
+        check(weft_sleep(WEFT_US) == 0 || strchr(w.row->program, 'u'), "a job sleeps, unless it is cancelled");
     if (letter == 'n')
         submit('m', false);
     if (letter == 'w')
@@ -151,6 +155,24 @@ manage(char letter)
         weft_job_cancel(w.handles[0], 0);
 }
 
+static void
+drain_until(void)
+{
+    weft_pool_stats s;
+    int err = weft_pool_drain_until(w.p, weft_in(WEFT_US));
+    weft_pool_stats_get(w.p, &s);
+    check(err == 0 || err == -ETIMEDOUT || (w.row->more.batch && err), "it has ended, or was cancelled");
+    check(strchr(w.row->program, 'Y') || s.running == 0, "and nothing runs any more, deadline or not");
+}
+
+static void
+restart(void)
+{
+    int err = weft_pool_restart(w.p);
+    check(err == 0 || err == -EBUSY, "it begins anew, unless it has not ended");
+    check(err == 0 || !strchr(w.row->program, '!'), "after a drain that nobody else waits for it has");
+}
+
 static int
 beside(void *arg)
 {
@@ -161,6 +183,12 @@ beside(void *arg)
             (void)!weft_pool_stop(w.p);
         else if (*c == 'd')
             (void)!weft_pool_drain(w.p);
+        else if (*c == 'u')
+            drain_until();
+        else if (*c == 'Y')
+            restart();
+        else if (*c == '!')
+            continue;
         else if (*c == 'Z')
             check(weft_sleep(WEFT_US) == 0, "a task sleeps");
         else if (strchr("PR+-x", *c))
@@ -234,7 +262,7 @@ schedule(void *arg)
     memset(w.ran, 0, sizeof w.ran);
     memset(w.delivered, 0, sizeof w.delivered);
     w.n = w.taken = w.running = w.keyed = w.n_handles = 0;
-    w.may_end = strpbrk(w.row->program, "csd") || o.batch;
+    w.may_end = strpbrk(w.row->program, "csdu") || o.batch;
     weft_event_init(&w.never);
     check(weft_pool_new(&w.p, &o) == 0, "there is a pool");
     for (unsigned i = 1; i < w.n_tasks; i++)
@@ -250,7 +278,7 @@ schedule(void *arg)
         check(weft_pool_wait(w.p) == 0, "the pool comes to rest");
     bool drains = !strchr(w.row->program, 's') && !strchr(w.row->program, 'w');
     int err = drains ? weft_pool_drain(w.p) : weft_pool_stop(w.p);
-    check(err == 0 || err == 7 || err == -ECANCELED, "the end says how it was");
+    check(err == 0 || err == 7 || err == -ECANCELED || (err == -ETIMEDOUT && strchr(w.row->program, 'u')), "the end says how it was");
     check_end();
     weft_pool_free(w.p);
     return 0;
@@ -353,6 +381,19 @@ static const struct row rows[] = {
     {"oo|s", 2, 1, 1, TOLD_IN_ORDER},
     {"og|c", 1, WEFT_POOL_NO_QUEUE, 1, TOLD_IN_ORDER},
     {"n", 1, 1, 2, TOLD_IN_ORDER},
+    /* an end by a deadline, and what begins anew */
+    {"w|u", 1, 1, 2, BOARD},
+    {"wo|u", 1, 1, 1, BOARD},
+    {"oo|u", 1, 1, 1, {0}},
+    {"zo|u", 1, 1, 1, TOLD},
+    {"w|u", 2, 1, 1, BATCH},
+    {"o|dY!", 1, 1, 2, {0}},
+    {"oh|dYo!", 1, 1, 1, BOARD},
+    {"of|dY|d", 1, 1, 1, BATCH},
+    {"o|dY|dY", 1, 1, 1, BATCH},
+    {"z|uY|d", 1, 1, 1, BATCH},
+    {"oo|sY|t", 2, 1, 1, ELASTIC},
+    {"o|cY", 1, 1, 2, TOLD},
 };
 
 static int
@@ -378,14 +419,115 @@ larger_mixes(void)
     return bad;
 }
 
-static explore_table *const tables[] = {curated, larger_mixes};
+/* ---- the plain form ---- */
+
+static struct {
+    const char *program;
+    weft_chan *jobs, *results;
+    weft_ctx *ctx;
+    int n, sent, called, failed, got;
+} flow;
+
+static int
+feeds(void *arg)
+{
+    int err = 0;
+    (void)arg;
+    for (int i = 0; i < flow.n && (err = weft_chan_send(flow.jobs, &i)) == 0; i++)
+        flow.sent++;
+    check(err == 0 || (err == -EPIPE && flow.program[1]), "a sender goes on, or is told why not");
+    weft_chan_close(flow.jobs);
+    return 0;
+}
+
+static int
+works(const void *in, void *out, void *user)
+{
+    (void)user;
+    *(int *)out = *(const int *)in;
+    plus(&flow.called, 1);
+    weft_sim_point();
+    if (!strchr(flow.program, 'F') || weft_sim_choose(2) == 0)
+        return 0;
+    plus(&flow.failed, 1);
+    return -EIO;
+}
+
+static int
+collects(void *arg)
+{
+    int v;
+    (void)arg;
+    while (weft_chan_recv(flow.results, &v) == 0)
+        flow.got++;
+    return 0;
+}
+
+static int
+disturbs(void *arg)
+{
+    (void)arg;
+    if (strchr(flow.program, 'c'))
+        weft_ctx_cancel(flow.ctx, 0);
+    if (strchr(flow.program, 'x'))
+        weft_chan_close(flow.results);
+    return 0;
+}
+
+static int
+flow_schedule(void *arg)
+{
+    weft_wg others = WEFT_WG_INIT;
+    int err = 0, v, left = 0;
+    flow.program = arg;
+    flow.n = flow.program[0] - '0';
+    flow.sent = flow.called = flow.failed = flow.got = 0;
+    flow.jobs = weft_chan_new(sizeof(int), 1);
+    flow.results = weft_chan_new(sizeof(int), 0);
+    flow.ctx = weft_ctx_with_cancel(NULL);
+    weft_fn beside_it[] = {feeds, collects, disturbs};
+    for (int i = 0; i < (strchr(flow.program, '|') ? 3 : 2); i++)
+        check(weft_wg_go(&others, beside_it[i], NULL) == 0, "a task starts");
+    WEFT_WITH_CTX(flow.ctx)
+        err = weft_pool_run(flow.jobs, flow.results, 2, works, NULL);
+    weft_wg_hold(&others);
+    while (weft_chan_try_recv(flow.jobs, &v) == 0)
+        left++;
+    bool ended = strpbrk(flow.program, "cx");
+    check(flow.sent == flow.called + left, "each value is worked on once, or left");
+    check(flow.got <= flow.called - flow.failed && (ended || flow.got == flow.called - flow.failed), "each result comes, unless nobody may wait any more");
+    check(err || (flow.called == flow.n && flow.got == flow.n), "0: all came through");
+    check(!err || err == (strchr(flow.program, 'c') ? -ECANCELED : -EPIPE) || (err == -EIO && flow.failed), "an error has its reason");
+    check(!flow.failed || err, "a failure is not forgotten");
+    weft_ctx_free(flow.ctx);
+    weft_chan_free(flow.jobs);
+    weft_chan_free(flow.results);
+    return 0;
+}
+
+static int
+plain_form(void)
+{
+    static const char *const programs[] = {"3", "2F", "3F", "2|c", "2F|c", "2|x", "2F|x"};
+    int bad = 0;
+    for (size_t i = 0; i < sizeof programs / sizeof *programs; i++) {
+        char name[PROGRAM_MAX];
+        snprintf(name, sizeof name, "pool_run.%s", programs[i]);
+        const weft_sim_options o = {.strategy = WEFT_SIM_DFS, .preemptions = 2, .iterations = (uint64_t)scaled(30000)};
+        bad += !explore(name, o, flow_schedule, (void *)(uintptr_t)programs[i]);
+    }
+    return bad;
+}
+
+static explore_table *const tables[] = {curated, larger_mixes, plain_form};
 
 static void test_curated(void **s) { (void)s; int bad = curated(); explored("rows"); assert_int_equal(bad, 0); }
+static void test_plain_form(void **s) { (void)s; int bad = plain_form(); explored("the plain form"); assert_int_equal(bad, 0); }
 static void test_larger_mixes(void **s) { (void)s; int bad = larger_mixes(); explored("larger mixes"); assert_int_equal(bad, 0); }
 
 int
 main(int argc, char **argv)
 {
-    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_curated), cmocka_unit_test(test_larger_mixes)};
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_curated), cmocka_unit_test(test_larger_mixes), cmocka_unit_test(test_plain_form)};
     return explore_main(argc, argv, "pool.explore", tests, sizeof tests / sizeof *tests, tables, sizeof tables / sizeof *tables);
 }

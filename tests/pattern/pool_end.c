@@ -14,6 +14,8 @@ static bool both_wait;
 static int one(void *arg) { (void)arg; __atomic_fetch_add(&ran, 1, __ATOMIC_RELAXED); return 0; }
 static int holds(void *arg) { (void)arg; weft_event_hold(&gate); return 7; } /* whatever is cancelled: as one that computes */
 
+static int look(const int *n) { return __atomic_load_n(n, __ATOMIC_RELAXED); }
+
 static void
 begin(const weft_pool_options *o)
 {
@@ -59,7 +61,7 @@ two_wait_for_the_end(void *arg)
     CHECK(restarts == 1 || (restarts == 2 && !both_wait)); /* by who came last */
     CHECK_INT(weft_pool_submit(pool, one, NULL), ==, 0);
     CHECK_INT(weft_pool_drain(pool), ==, 0);
-    CHECK_INT(ran, ==, 1);
+    CHECK_INT(look(&ran), ==, 1);
     weft_pool_free(pool);
     return 0;
 }
@@ -84,7 +86,7 @@ test_two_wait_for_the_end(void **state)
 
 /* ---- the pool's context ends while its only worker computes: who waits for room goes on, and nothing is taken in any more ---- */
 
-static int submits(void *arg) { *(int *)arg = weft_pool_submit(pool, one, NULL); return 0; }
+static int submits(void *arg) { __atomic_store_n((int *)arg, weft_pool_submit(pool, one, NULL), __ATOMIC_RELAXED); return 0; }
 
 static int
 context_ends(bool by_time, bool board)
@@ -99,20 +101,20 @@ context_ends(bool by_time, bool board)
     for (int i = 0; i < 2; i++)
         CHECK_INT(weft_wg_go(&g, submits, &waiting[i]), ==, 0);
     weft_sim_settle();
-    CHECK_INT(waiting[0], ==, 1);
+    CHECK_INT(look(&waiting[0]), ==, 1);
     if (by_time)
         CHECK_INT(weft_sleep(2 * WEFT_SECOND), ==, 0);
     else
         weft_ctx_cancel(ctx, 0);
     weft_sim_settle();
-    CHECK_INT(waiting[0], ==, ended);
-    CHECK_INT(waiting[1], ==, ended);
+    CHECK_INT(look(&waiting[0]), ==, ended);
+    CHECK_INT(look(&waiting[1]), ==, ended);
     CHECK_INT(weft_pool_try_submit(pool, one, NULL), ==, ended);
     CHECK_INT(weft_pool_submit_with(pool, &(weft_job_options){.full = WEFT_POOL_RUN}, one, NULL, NULL), ==, ended);
     weft_event_set(&gate);
     CHECK_INT(weft_wg_wait(&g), ==, 0);
     CHECK_INT(weft_pool_drain(pool), ==, 0);
-    CHECK_INT(ran, ==, 0);
+    CHECK_INT(look(&ran), ==, 0);
     CHECK_INT(stats().dropped, ==, 1);
     CHECK_INT(stats().submitted, ==, 2);
     weft_pool_free(pool);
@@ -198,10 +200,10 @@ rate_is_set(void *arg)
     for (int i = 0; i < 4; i++)
         CHECK_INT(weft_pool_submit(pool, one, NULL), ==, 0);
     CHECK_INT(weft_sleep(10 * WEFT_SECOND), ==, 0);
-    CHECK_INT(ran, ==, 1); /* the first token was there */
+    CHECK_INT(look(&ran), ==, 1); /* the first token was there */
     CHECK_INT(weft_rate_set(rate, &(weft_rate_options){.tokens = 1000, .period = WEFT_SECOND}), ==, 0);
     CHECK_INT(weft_sleep(2 * WEFT_SECOND), ==, 0);
-    CHECK_INT(ran, ==, 4);
+    CHECK_INT(look(&ran), ==, 4);
     CHECK_INT(weft_pool_drain(pool), ==, 0);
     weft_pool_free(pool);
     weft_ctx_free(ctx);
