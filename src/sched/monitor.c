@@ -180,7 +180,7 @@ observe(struct view *v, struct worker *w, struct watch *seen)
 static bool
 announced(const struct worker *w, const struct watch *seen)
 {
-    return a_load_rlx(&w->in_block) == seen->task; /* a hint: a section ends by a store that we may see late */
+    return a_load_rlx(&w->in_block) == a_load_rlx(&seen->task->id); /* a hint: a section ends by a store that we may see late */
 }
 
 static bool

@@ -50,7 +50,7 @@ struct worker {
     uint32_t attention;   /* atomic: enum attention; nearly always 0 */
     struct task *inbox;    /* atomic: ready tasks tied to this worker, the newest first; anybody adds, the owner takes all */
     struct task *tied, **tied_end; /* those taken from there, the oldest first */
-    struct task *in_block; /* atomic, the owner writes: this task of its has announced that it blocks; stale once another is current */
+    uint64_t in_block;     /* atomic, the owner writes: the id of the task that has announced that it blocks; stale once another is current */
     uint32_t block_depth;  /* how often */
     uint32_t stamp;       /* about now, see sched_stamp() */
     uint32_t wake_streak; /* tasks taken from the wake slot in a row */

@@ -181,6 +181,33 @@ announced_blocks_and_threads_are_not(void **state)
     assert_int_equal(count(text, "'culprit'"), 0);
 }
 
+static int
+forgets(void *arg)
+{
+    (void)arg;
+    weft_block_begin();
+    return 0;
+}
+
+static int
+after_one_that_forgot(void *arg)
+{
+    weft_task *t = weft_task_new(NULL, forgets, NULL);
+    CHECK_INT(weft_task_wait(t, NULL), ==, 0);
+    weft_task_free(t);
+    return one_culprit(arg); /* in the block that the other has left */
+}
+
+/** A section that was not closed ends with its task: it says nothing of the next one. */
+static void
+a_section_ends_with_its_task(void **state)
+{
+    (void)state;
+    struct job j = {blocks_in_here, true};
+    said(&(weft_config){.workers = 1, .warn_block = 5 * WEFT_MS}, after_one_that_forgot, &j);
+    assert_int_equal(count(text, "'culprit' has kept its worker"), 1);
+}
+
 static void
 nobody_is_unless_asked_for(void **state)
 {
@@ -284,6 +311,7 @@ main(void)
         cmocka_unit_test(announced_blocks_and_threads_are_not),
         cmocka_unit_test(nobody_is_unless_asked_for),
         cmocka_unit_test(the_environment_is_read), cmocka_unit_test(bad_values_are_reported_once),
+        cmocka_unit_test(a_section_ends_with_its_task),
         cmocka_unit_test(a_programs_own_signal_is_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
