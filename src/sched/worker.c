@@ -510,10 +510,10 @@ task_end(struct task *self, int result, bool whole)
     (void)whole;
 #endif
     void *sp = next ? resumable(w, next) : NULL;
+    set_current(w, sp ? next : NULL); /* before the put: a trace asks for the time on our stack, and a sanitizer must see that as ours */
     /* Nobody but this worker takes the stack put last (stack.c:flush), and we leave it before we take any. */
     stack_put(&w->stacks[self->stack_class], self->stack_class, self->stack);
     task_free(w, self);
-    set_current(w, sp ? next : NULL);
     fiber_leave(&self->fiber, sp ? &next->fiber : &w->fiber, true);
     arch_jump(sp ? sp : w->sched_sp);
 }
