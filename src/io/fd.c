@@ -202,6 +202,9 @@ static int
 wait_thread(int fd, unsigned events, weft_time deadline)
 {
     struct os_event event;
+    int at_once = ask(NULL, fd, events, 0); /* ready, or no descriptor: its number must not become that of the event */
+    if (at_once != -ETIMEDOUT)
+        return at_once;
     struct entry *e = entry_of(fd);
     if (!e)
         return -ENOMEM;

@@ -138,6 +138,7 @@ a_plain_thread_waits_too(void **state)
     assert_int_equal(weft_fd_wait(fds[0], WEFT_READABLE, WEFT_NEVER), WEFT_READABLE);
     weft_fd_close(fds[0]);
     weft_fd_close(fds[1]);
+    assert_int_equal(weft_fd_wait(fds[0], WEFT_READABLE, WEFT_NEVER), -EBADF); /* the next free number, too */
 }
 
 /* What a plain thread waits for, and under which context. */
