@@ -20,6 +20,9 @@ static weft_sem sem = WEFT_SEM_INIT(4);
 static weft_barrier barrier = WEFT_BARRIER_INIT(2);
 static weft_event event = WEFT_EVENT_INIT;
 static weft_chan *ch, *back, *quiet;
+static weft_broadcast *news;
+static weft_receiver *reader;
+static weft_watch *latest;
 static int turn, failures;
 
 static void
@@ -42,6 +45,8 @@ static void a_sem(long n) { while (n--) { good(weft_sem_acquire(&sem, 1)); good(
 static void an_event(long n) { while (n--) { weft_event_set(&event); weft_event_reset(&event); } }
 static void a_set_event(long n) { while (n--) good(weft_event_wait(&event)); }
 static void a_chan(long n) { for (int v = 0; n--;) { good(weft_chan_send(ch, &v)); good(weft_chan_recv(ch, &v)); } }
+static void a_broadcast(long n) { for (int v = 0; n--;) { good(weft_broadcast_send(news, &v)); good((int)weft_broadcast_recv(reader, &v)); } }
+static void a_watch(long n) { for (int v = 0; n--;) { good(weft_watch_set(latest, &v)); good(weft_watch_get(latest, &v, NULL)); } }
 static void a_yield(long n) { while (n--) weft_yield(); }
 static void a_block(long n) { while (n--) { weft_block_begin(); weft_block_end(); } }
 static void a_context(long n) { while (n--) weft_ctx_free(weft_ctx_with_cancel(NULL)); }
@@ -160,6 +165,8 @@ static const struct row {
     {"event: wait, it is set", a_set_event, 1000000},
     {"channel, buffered: send, receive", a_chan, 1000000},
     {"channel, rendezvous: there and back", a_rendezvous, 300000},
+    {"broadcast, one receiver: send, receive", a_broadcast, 1000000},
+    {"watch: set, get", a_watch, 1000000},
     {"select: 1 of 4 ready, with its send", a_select, 300000},
     {"context: with_cancel, free", a_context, 300000},
     {"context: with_timeout, free", a_deadline, 300000},
@@ -185,7 +192,10 @@ run(void *arg)
     ch = weft_chan_new(sizeof(int), 4);
     back = weft_chan_new(sizeof(int), 0);
     quiet = weft_chan_new(sizeof(int), 0);
-    if (!ch || !back || !quiet)
+    news = weft_broadcast_new(sizeof(int), 4);
+    reader = news ? weft_broadcast_join(news) : NULL;
+    latest = weft_watch_new(sizeof(int), &turn);
+    if (!ch || !back || !quiet || !reader || !latest)
         return -ENOMEM;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         double ns[ROUNDS];
@@ -202,6 +212,9 @@ run(void *arg)
     weft_chan_free(ch);
     weft_chan_free(back);
     weft_chan_free(quiet);
+    weft_broadcast_leave(reader);
+    weft_broadcast_free(news);
+    weft_watch_free(latest);
     return failures ? -EIO : 0;
 }
 
