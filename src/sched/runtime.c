@@ -135,25 +135,45 @@ inboxes_empty(void)
     return true;
 }
 
+/* When all were asleep: the same as long as no worker has woken since, nor a task that is a thread. */
+struct sleep {
+    uint32_t epoch, wakes;
+};
+
 /** All of it at one instant: no worker woke between the first look and the last, and no task that is a thread. */
 static bool
-all_wait(void)
+all_wait(struct sleep *s)
 {
-    uint32_t epoch, epoch_after, wakes, wakes_after;
-    if (!idle_all_asleep(&epoch) || !own_all_wait(&wakes) || !runtime_nothing_armed() || a_load_seq(&rt.injector.len) != 0 || !inboxes_empty())
+    uint32_t epoch_after, wakes_after;
+    if (!idle_all_asleep(&s->epoch) || !own_all_wait(&s->wakes) || !runtime_nothing_armed() || a_load_seq(&rt.injector.len) != 0 || !inboxes_empty())
         return false;
-    return own_all_wait(&wakes_after) && wakes == wakes_after && idle_all_asleep(&epoch_after) && epoch == epoch_after;
+    return own_all_wait(&wakes_after) && s->wakes == wakes_after && idle_all_asleep(&epoch_after) && s->epoch == epoch_after;
 }
 
-/** Nothing in this process can wake a task. The threads are counted first: one that has ended by then has left its wakes
- *  behind for all_wait() to see; counted last, it could wake a task and end between the two.
+/** How many threads the process has that are not ours. */
+static int
+count_others(void)
+{
+    uint32_t ours, all;
+    do {
+        ours = a_load_seq(&rt.threads);
+        all = os_thread_count();
+    } while (a_load_seq(&rt.threads) != ours);
+    return (int)(all - ours - 1 - SAN_THREADS - service_threads());
+}
+
+/** Nothing in this process can wake a task. Threads are counted before and after: a task may have made one since the first count, before all
+ *  slept; one that has ended by the second has left its wakes behind, so that not all have slept through.
  *  others: how many threads there are that are not ours. */
 static bool
 is_deadlock(int *others)
 {
-    uint32_t ours = a_load_seq(&rt.threads);
-    *others = (int)(os_thread_count() - ours - 1 - SAN_THREADS - service_threads());
-    return *others == 0 && a_load_seq(&rt.threads) == ours && all_wait();
+    struct sleep before, after;
+    *others = count_others();
+    if (*others != 0 || !all_wait(&before))
+        return false;
+    *others = count_others();
+    return *others == 0 && all_wait(&after) && before.epoch == after.epoch && before.wakes == after.wakes;
 }
 
 void
@@ -213,7 +233,7 @@ supervise(enum weft_deadlock policy)
             if (policy == WEFT_DEADLOCK_END)
                 return -EDEADLK;
             reported = true;
-        } else if (!reported && all_wait()) {
+        } else if (!reported && all_wait(&(struct sleep){0, 0})) {
             int64_t now = os_clock_now();
             if (report_at == INT64_MAX)
                 report_at = now + FOREIGN_REPORT;
