@@ -14,7 +14,6 @@
 #include "sched/trace.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* A flattened function is large, so the case that needs none of it has a small one in front, without a frame, which calls nothing

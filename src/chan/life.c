@@ -6,7 +6,6 @@
  * No touch    after the unlock that lets the close be seen; wait_ready_all() touches only waiters. */
 #include "chan/chan.h"
 
-#include "base/attr.h"
 #include "base/spinlock.h"
 #include "sched/hooks.h"
 

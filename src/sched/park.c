@@ -21,9 +21,9 @@
 #include "sched/park.h"
 
 #include "base/spinlock.h"
-#include "sched/carry.h"
 #include "os/event.h"
 #include "os/futex.h"
+#include "sched/carry.h"
 #include "sched/hooks.h"
 #include "sched/own.h"
 #include "sched/runtime.h"
