@@ -511,7 +511,7 @@ threads_across_runs(void **state)
     never = weft_chan_new(0, 0);
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&t[i], NULL, cancel_all_the_time, &counted), 0);
-    for (long i = 0; i < scaled(20); i++) /* some ms each, since the threads have the CPUs */
+    for (long i = 0; i < scaled(5); i++) /* some 80 ms each, since the threads have the CPUs */
         assert_int_equal(weft_run_with(&(weft_config){.grace = WEFT_NEVER}, short_run, NULL), 0); /* or a hook may be discarded */
     __atomic_store_n(&over, 1, __ATOMIC_RELEASE);
     for (int i = 0; i < 2; i++)
