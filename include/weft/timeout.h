@@ -66,7 +66,7 @@ WEFT_API weft_idle *weft_idle_new(weft_ctx *parent, weft_time d) WEFT_MUST_CHECK
 WEFT_API weft_ctx *weft_idle_ctx(weft_idle *w);
 
 /** Something has moved: d begins anew. Too late changes nothing.
- *  Returns  nothing   Waits  never   Cost  a look at the clock and a plain store */
+ *  Returns  nothing   Waits  never   Cost  a look at the clock and one locked instruction */
 WEFT_API void weft_idle_touch(weft_idle *w);
 
 /** Has it ended its context?  Returns  1: nobody touched it for d while the context around it was alive | 0   Waits  never */

@@ -2,8 +2,9 @@
  *
  * Idea        Whose end it was follows from what a context keeps of the first end on its path: -ETIMEDOUT with a deadline that is sooner
  *             than its parent's is its own. A watch for standing still is one timer that is set anew for what is left since the last touch: so
- *             a touch is a store, and nobody takes a lock.
+ *             a touch raises a number, and nobody takes a lock.
  * Invariants  `over` is set before the timer is stopped, so a look that runs meanwhile sets it anew at most once: stopping twice is enough.
+ *             `last` never goes back: a touch that lost its CPU after its look at the clock does not undo a later one.
  * Order       last, expired relaxed: a touch that comes at the same time as the look may be early or late; expired is set before the
  *             context is ended, so whoever has seen that end sees it. */
 #include <weft/ctx.h>
@@ -116,7 +117,9 @@ weft_idle_ctx(weft_idle *w)
 void
 weft_idle_touch(weft_idle *w)
 {
-    __atomic_store_n(&w->last, weft_now(), __ATOMIC_RELAXED);
+    weft_time now = weft_now(), last = __atomic_load_n(&w->last, __ATOMIC_RELAXED);
+    while (last < now && !__atomic_compare_exchange_n(&w->last, &last, now, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
 }
 
 int
